@@ -1,0 +1,1 @@
+"""Motor-unit separation: the search that calibrates a decoder, and how its spike trains are scored."""

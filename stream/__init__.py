@@ -1,0 +1,1 @@
+"""The live path: samples in over LSL, motor-unit spikes out over ZeroMQ. Never imports torch."""

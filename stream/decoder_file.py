@@ -1,0 +1,249 @@
+"""The decoder file: one ONNX graph with everything the live path must know, checked before it is trusted.
+
+The graph maps a block of extended samples to the sources of every unit, ``sources = window @ filters``. What the
+sampling rate, channels, filter, units and levels are stands in its metadata as JSON; matrices that are not part of
+the graph (whitening, inverse covariance, unit means, separation vectors) ride along as further initializers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DecoderError
+from .geometry import Geometry
+from .onnx_file import OnnxFile, read_onnx
+
+SCHEMA = 1
+BLOCK = 8  # samples a graph call takes; anchored to the sample count, so any hop gives the same sources
+PREFIX = "myodrive."
+LARGEST_DECODER_BYTES = 256 * 2**20
+
+
+class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """Which of the stream's channels are decoded, and where they sit.
+
+    ``index`` are positions in the stream; ``stream_channels`` is how many the calibration's source had;
+    ``labels`` are None unless the source brought its own.
+    """
+
+    index: list[int]
+    stream_channels: int
+    row: list[int]
+    col: list[int]
+    ied_mm: float
+    grid_rows: int
+    grid_cols: int
+    labels: list[str] | None = None
+    bad: list[int] = []
+
+    def geometry(self) -> Geometry:
+        return Geometry(np.array(self.row), np.array(self.col), self.ied_mm, self.grid_rows, self.grid_cols)
+
+
+class FilterSettings(msgspec.Struct, frozen=True):
+    """A causal filter as second-order sections, shape (sections, 6): b0 b1 b2 a0 a1 a2 with a0 = 1."""
+
+    low_hz: float
+    high_hz: float
+    order: int
+    notch_hz: list[float]
+    sections: list[list[float]]
+
+
+class WhiteningSettings(msgspec.Struct, frozen=True):
+    """How the extended samples were whitened; ``regularisation`` in uV^2."""
+
+    method: str
+    rank: int
+    regularisation: float
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """One motor unit of a decoder; heights are on the scale of its source, where a mean spike is 1."""
+
+    id: int
+    sil: float
+    pnr_db: float
+    cov_isi: float
+    threshold: float
+    spike_height: float
+    noise_height: float
+    lag_s: float
+    discharges: int
+    rate_hz: float
+    parameters: dict[str, Any] = {}
+
+
+class DetectorSettings(msgspec.Struct, frozen=True):
+    """When a peak of a source counts as a discharge; both in samples."""
+
+    lookahead: int
+    refractory: int
+
+
+class CommandLevels(msgspec.Struct, frozen=True):
+    """Where the command is 0 and where it is 1: summed rate in pulses/s and EMG amplitude in uV."""
+
+    rest: float
+    full: float
+    envelope_rest: float
+    envelope_full: float
+    dead_band: float = 0.02
+
+
+class DecoderInfo(msgspec.Struct, frozen=True):
+    """Everything in the metadata of a decoder file."""
+
+    schema: int
+    fs_hz: float
+    channels: Channels
+    montage: str
+    filter: FilterSettings
+    extension: int
+    whitening: WhiteningSettings
+    detector: DetectorSettings
+    units: list[Unit]
+    command: CommandLevels
+    created_by: dict[str, Any]
+    source_sha256: str
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decoder read from a file and found whole.
+
+    Attributes
+    ----------
+    info : DecoderInfo
+    filters : ndarray of float32, shape (extension * channels, units)
+    separation_vectors : ndarray of float32, shape (rank, units)
+        The same filters behind the whitening stage: ``filters = whitening @ separation_vectors``.
+    whitening : ndarray of float32, shape (extension * channels, rank)
+    inverse_covariance : ndarray of float32, shape (extension * channels, extension * channels)
+    unit_means : ndarray of float32, shape (extension * channels, units)
+    model : OnnxFile
+    sha256 : str
+    path : str
+    """
+
+    info: DecoderInfo
+    filters: NDArray[np.float32]
+    separation_vectors: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+    inverse_covariance: NDArray[np.float32]
+    unit_means: NDArray[np.float32]
+    model: OnnxFile
+    sha256: str
+    path: str
+
+
+def metadata_of(info: DecoderInfo) -> dict[str, str]:
+    """`info` as the key-value pairs of ``metadata_props``, every value JSON."""
+    fields = msgspec.to_builtins(info)
+    return {PREFIX + key: msgspec.json.encode(value).decode() for key, value in fields.items()}
+
+
+def read_decoder(path: str | Path) -> Decoder:
+    """Read a decoder file.
+
+    Raises
+    ------
+    DecoderError
+        The file is missing, damaged, of another program or of another schema, or its parts do not agree.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise DecoderError(f'no decoder at "{path}": give the file that `myodrive calibrate` wrote')
+        if path.stat().st_size > LARGEST_DECODER_BYTES:
+            raise DecoderError(f'"{path}" has {path.stat().st_size >> 20} MiB, more than any decoder: choose another')
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DecoderError(f'"{path}" cannot be read ({error.strerror}): check its permissions') from error
+    return decoder_from_bytes(raw, str(path))
+
+
+def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
+    """The decoder in `raw`; raises DecoderError as `read_decoder` does."""
+    model = read_onnx(raw, path)
+    info = _info_of(model, path)
+    k = info.extension * len(info.channels.index)
+    m = len(info.units)
+    rank = info.whitening.rank
+    expected = {
+        "filters": (k, m),
+        "separation_vectors": (rank, m),
+        "whitening": (k, rank),
+        "inverse_covariance": (k, k),
+        "unit_means": (k, m),
+    }
+    matrices = {}
+    for name, shape in expected.items():
+        if name not in model.initializers:
+            raise DecoderError(f'"{path}" lacks the matrix {name}: calibrate again')
+        matrix = model.initializers[name]
+        if matrix.dtype != np.float32 or matrix.shape != shape:
+            found = f"{matrix.dtype} {list(matrix.shape)}"
+            raise DecoderError(f'"{path}" has {name} as {found}, not float32 {list(shape)}: calibrate again')
+        if not np.isfinite(matrix).all():
+            raise DecoderError(f'"{path}" has values in {name} that are not numbers: calibrate again')
+        matrices[name] = matrix
+    return Decoder(info=info, model=model, sha256=hashlib.sha256(raw).hexdigest(), path=path, **matrices)
+
+
+def _info_of(model: OnnxFile, path: str) -> DecoderInfo:
+    metadata = model.metadata
+    if PREFIX + "schema" not in metadata:
+        raise DecoderError(f'"{path}" is an ONNX file of another program: give one that `myodrive calibrate` wrote')
+    if metadata[PREFIX + "schema"] != str(SCHEMA):
+        raise DecoderError(
+            f'"{path}" has decoder schema {metadata[PREFIX + "schema"][:20]}, this version reads {SCHEMA}: '
+            "calibrate again with this version"
+        )
+    fields = {}
+    for key, value in metadata.items():
+        if key.startswith(PREFIX):
+            try:
+                fields[key.removeprefix(PREFIX)] = msgspec.json.decode(value)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise DecoderError(f'"{path}" has {key} that is not JSON ({error}): calibrate again') from error
+    try:
+        info = msgspec.convert(fields, DecoderInfo)
+    except msgspec.ValidationError as error:
+        raise DecoderError(f'"{path}" has metadata that does not fit the schema ({error}): calibrate again') from error
+    fault = _fault(info)
+    if fault:
+        raise DecoderError(f'"{path}" has {fault}: calibrate again')
+    return info
+
+
+def _fault(info: DecoderInfo) -> str | None:
+    """What is wrong with metadata that has the right types, or None."""
+    channels = info.channels
+    n = len(channels.index)
+    sections = info.filter.sections
+    checks = [
+        (not 1 <= n <= 4096, f"{n} channels"),
+        (len(channels.row) != n or len(channels.col) != n, "rows and columns for another number of channels"),
+        (channels.labels is not None and len(channels.labels) != n, "labels for another number of channels"),
+        (len(set(channels.index)) != n, "a channel selected twice"),
+        (n > 0 and not 0 <= min(channels.index, default=0), "a negative channel number"),
+        (max(channels.index, default=0) >= channels.stream_channels, "a channel beyond those of its stream"),
+        (not 1 <= info.extension <= 256, f"an extension factor of {info.extension}"),
+        (not 1.0 <= info.fs_hz <= 1e6, f"a rate of {info.fs_hz} Hz"),
+        (not 1 <= len(info.units) <= 4096, f"{len(info.units)} units"),
+        ([unit.id for unit in info.units] != list(range(len(info.units))), "unit numbers that do not count from 0"),
+        (not 1 <= len(sections) <= 64, f"{len(sections)} filter sections"),
+        (any(len(s) != 6 or s[3] != 1.0 or not np.isfinite(s).all() for s in sections), "a malformed filter"),
+        (not 0 <= info.detector.lookahead <= 10_000, f"a look-ahead of {info.detector.lookahead} samples"),
+        (not 0 <= info.detector.refractory <= 100_000, f"a refractory time of {info.detector.refractory} samples"),
+        (not info.command.full > info.command.rest, "a full level that is not above the rest level"),
+    ]
+    return next((found for wrong, found in checks if wrong), None)

@@ -1,0 +1,118 @@
+"""Finding a stream on the network, in a thread of its own: resolving blocks, and the loop must not.
+
+liblsl's own recovery keeps an inlet's old description, so a stream that comes back at another rate would be taken
+for the old one. Here every stream is opened anew, described, and compared before the loop sees it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pylsl
+
+from .errors import StreamError
+from .lsl import quieten
+from .source_info import SourceInfo, describe
+
+RESOLVE_S = 1.0
+BUFFER_S = 30  # liblsl drops the oldest samples beyond this, and the timeline counts them
+OPEN_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stream that is open and fits."""
+
+    inlet: pylsl.StreamInlet
+    source: SourceInfo
+
+
+def open_stream(info: pylsl.StreamInfo, check: Callable[[SourceInfo], None]) -> Found:
+    """Open a resolved stream once `check` has let its description pass.
+
+    Raises
+    ------
+    StreamError
+        The stream cannot be decoded (and MismatchError as `check` raises it), or went away meanwhile.
+    """
+    name = info.name()
+    try:
+        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=_flags(info))
+        source = describe(inlet.info(timeout=OPEN_TIMEOUT_S))
+        check(source)
+        if _flags(info):
+            inlet.time_correction(timeout=OPEN_TIMEOUT_S)  # the first one blocks for long: not in the loop
+        inlet.open_stream(timeout=OPEN_TIMEOUT_S)
+    except RuntimeError as error:  # the base of all that pylsl raises; it does not export its own exceptions
+        raise StreamError(f'stream "{name}" did not answer within {OPEN_TIMEOUT_S:g} s: look at its program') from error
+    return Found(inlet, source)
+
+
+def _flags(info: pylsl.StreamInfo) -> int:
+    """Time stamps of another machine are mapped to our clock; never smoothed, which would hide gaps."""
+    return pylsl.proc_none if info.hostname() == socket.gethostname() else pylsl.proc_clocksync
+
+
+def resolve(name: str, source_id: str | None, timeout_s: float) -> list[pylsl.StreamInfo]:
+    """Streams with this name, and this source id where one is known."""
+    quieten()
+    if source_id:
+        found = pylsl.resolve_byprop("source_id", source_id, minimum=1, timeout=timeout_s)
+        return [info for info in found if info.name() == name]
+    return list(pylsl.resolve_byprop("name", name, minimum=1, timeout=timeout_s))
+
+
+class StreamFinder:
+    """Looks for a stream until it is found or told to stop.
+
+    Parameters
+    ----------
+    name : str
+    source_id : str or None
+        Only a stream with this source id, once it is known.
+    ignore_uid : str
+        The outlet that is open already: it has stalled, and another of the same source would replace it.
+    check : callable
+        Raises StreamError for a stream that cannot be decoded.
+    """
+
+    def __init__(self, name: str, source_id: str | None, ignore_uid: str, check: Callable[[SourceInfo], None]) -> None:
+        self.found: Found | None = None
+        self.refusal: StreamError | None = None
+        self._name = name
+        self._source_id = source_id
+        self._ignore_uid = ignore_uid
+        self._check = check
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="stream-finder", daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            candidates = [i for i in resolve(self._name, self._source_id, RESOLVE_S) if i.uid() != self._ignore_uid]
+            if not candidates:
+                self._stop.wait(0.2)
+                continue
+            if self._source_id is None and len({info.source_id() for info in candidates}) > 1:
+                self.refusal = StreamError(
+                    f'{len(candidates)} streams are named "{self._name}": give each its own name, or stop all but one'
+                )
+                self._stop.wait(0.5)
+                continue
+            newest = max(candidates, key=lambda info: info.created_at())
+            try:
+                found = open_stream(newest, self._check)
+            except StreamError as error:
+                self.refusal = error
+                self._stop.wait(0.5)
+                continue
+            self.refusal = None
+            self.found = found
+            return
+
+    def stop(self) -> None:
+        """Give up; the thread ends by itself within a resolve."""
+        self._stop.set()

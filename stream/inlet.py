@@ -1,0 +1,242 @@
+"""Samples in over LSL: one blocking wait for each hop, into buffers that exist beforehand.
+
+Nothing is lost in silence: every hop says how many sample periods are missing before it, and a stream that dies is
+looked for again by its source id, compared with the decoder, and taken up where it comes back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from .errors import StreamError
+from .finder import Found, StreamFinder
+from .source_info import SourceInfo, gain_to_microvolts
+from .timeline import Timeline
+
+WAIT_S = 0.1  # longest blocking wait, so that the loop can tend to its other duties
+STALLED_WAIT_S = 0.005  # while stalled the drive goes out by the wall clock
+WAITED_S = 1e-4  # a pull that took longer than this had to wait for its samples
+STALLED_S = 0.4  # without a sample; noticed at the latest one wait later, within the 0.5 s of the contract
+
+
+@dataclass
+class Hop:
+    """The samples of one hop; the same object every time, its arrays views of buffers that are used again.
+
+    Attributes
+    ----------
+    samples : int
+        0 when nothing came in time.
+    signal : ndarray of float32, shape (samples, channels), uV
+    first_sample : int
+        Sample period of the first row, lost ones counted.
+    lost_before : int
+        Sample periods without data right before the first row.
+    stamp : float
+        Time stamp of the last row, s on the LSL clock.
+    arrived : float
+        When the last row reached this machine, s on the LSL clock, as near as can be told.
+    """
+
+    samples: int = 0
+    signal: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    first_sample: int = 0
+    lost_before: int = 0
+    stamp: float = 0.0
+    arrived: float = 0.0
+
+
+class Arrival:
+    """Tells when samples arrived that may have lain in a buffer while we were busy.
+
+    A pull that had to wait returned as its samples arrived. One that did not may have returned long after: then the
+    samples arrived their shortest delay of the last seconds after their time stamp, and not before the last wait.
+    """
+
+    MEMORY_S = 5.0
+
+    def __init__(self) -> None:
+        self._shortest = self._shortest_before = np.inf
+        self._since = 0.0
+        self._last_wait = 0.0
+
+    def estimate(self, stamp: float, waited: bool, received: float) -> float:
+        """Arrival of the sample stamped `stamp` and received at `received`, all s on the LSL clock."""
+        if received - self._since > self.MEMORY_S:
+            self._shortest_before, self._shortest, self._since = self._shortest, np.inf, received
+        self._shortest = min(self._shortest, received - stamp)
+        if waited:
+            self._last_wait = received
+            return received
+        return max(self._last_wait, stamp + min(self._shortest, self._shortest_before))
+
+
+class StreamSource:
+    """A named LSL stream as a sequence of hops.
+
+    Parameters
+    ----------
+    name : str
+    index : ndarray of int64, shape (channels,)
+        Channels of the stream to take, in this order.
+    fs_hz : float
+        Rate expected.
+    hop : int
+        Samples a hop.
+    check : callable
+        Raises StreamError for a stream that does not fit.
+    gain : float or None
+        uV per number of the stream, where its metadata does not say.
+
+    Attributes
+    ----------
+    samples_in, samples_lost, gaps, repeats, reconnects : int
+    """
+
+    def __init__(
+        self,
+        name: str,
+        index: NDArray[np.int64],
+        fs_hz: float,
+        hop: int,
+        check: Callable[[SourceInfo], None],
+        gain: float | None = None,
+    ) -> None:
+        self.name = name
+        self.hop = hop
+        self.samples_in = self.samples_lost = self.gaps = self.repeats = self.reconnects = 0
+        self.source: SourceInfo | None = None
+        self.timeline = Timeline(fs_hz)
+        self.last_received = 0.0
+        self._fs = fs_hz
+        self._index = np.ascontiguousarray(index, np.int64)
+        self._check = check
+        self._gain = gain
+        self._hop = Hop()
+        self._inlet: pylsl.StreamInlet | None = None
+        self._signal = np.zeros((hop, len(index)), np.float32)
+        self._stamps = np.zeros(hop)
+        self._arrival = Arrival()
+        self._waited = False
+        self._pulled = self._taken = 0  # rows of the raw buffer that hold samples, and that were handed on
+        self._lost_before = 0
+        self._finder: StreamFinder | None = StreamFinder(name, None, "", check)
+
+    @property
+    def sample(self) -> int:
+        """The newest sample period accounted for; -1 before the first."""
+        return self.samples_in + self.samples_lost - 1
+
+    def time_of(self, sample: int) -> float:
+        """Time of a sample period near the newest one, s on the LSL clock."""
+        return self.timeline.newest - (self.sample - sample) * self.timeline.period
+
+    @property
+    def stalled(self) -> bool:
+        """Whether samples have come and now none has for a while."""
+        return self.samples_in > 0 and pylsl.local_clock() - self.last_received > STALLED_S
+
+    @property
+    def refusal(self) -> StreamError | None:
+        """Why the stream on the network is not taken, if there is one."""
+        return self._finder.refusal if self._finder is not None else None
+
+    def next_hop(self) -> Hop:
+        """Wait for one hop, `WAIT_S` at most; a hop of 0 samples when nothing came."""
+        hop = self._hop
+        hop.samples = 0
+        hop.lost_before = 0
+        if self._taken == self._pulled:
+            self._pull()
+        if self._taken < self._pulled:
+            self._hand_on(hop)
+        return hop
+
+    def _pull(self) -> None:
+        """Block until `hop` samples are there or the wait is over; fewer come when the stream pauses."""
+        self._taken = self._pulled = 0
+        if self._inlet is None or self.stalled:
+            self._look_for_stream()
+        if self._inlet is None:
+            time.sleep(STALLED_WAIT_S if self.stalled else WAIT_S)
+            return
+        error = ctypes.c_int()
+        wait = STALLED_WAIT_S if self.stalled else WAIT_S
+        asked = pylsl.local_clock()
+        values = self._inlet.do_pull_chunk(
+            self._inlet.obj, self._raw_pointer, self._stamps_pointer, self._raw_size, self._stamps_size,
+            ctypes.c_double(wait), ctypes.byref(error),
+        )  # fmt: skip
+        self._pulled = values // self._raw.shape[1]
+        if self._pulled:
+            self.last_received = pylsl.local_clock()
+            self._waited = self.last_received - asked > WAITED_S
+            if self._finder is not None:
+                self._finder.stop()  # the stream goes on by itself
+                self._finder = None
+            np.take(self._raw[: self._pulled], self._index, axis=1, out=self._picked[: self._pulled], mode="clip")
+            np.multiply(
+                self._picked[: self._pulled], self._factors, out=self._signal[: self._pulled], casting="same_kind"
+            )  # (samples, channels) uV
+        elif error.value:
+            self._inlet = None  # the stream is gone; the finder looks for its return
+
+    def _hand_on(self, hop: Hop) -> None:
+        """Fill `hop` with the samples up to the next break in the time stamps."""
+        stamps = self._stamps[self._taken : self._pulled]
+        stretch = self.timeline.account(stamps, self.last_received)
+        if stretch.repeats:
+            self.repeats += stretch.repeats
+            self._taken += stretch.repeats
+            return
+        if stretch.lost:
+            self.samples_lost += stretch.lost
+            self.gaps += 1
+        first = self._taken
+        self._taken += stretch.samples
+        hop.samples = stretch.samples
+        hop.signal = self._signal[first : self._taken]
+        hop.first_sample = self.sample + 1
+        hop.lost_before = stretch.lost
+        hop.stamp = float(self._stamps[self._taken - 1])
+        hop.arrived = self._arrival.estimate(hop.stamp, self._waited, self.last_received)
+        self.samples_in += stretch.samples
+
+    def _look_for_stream(self) -> None:
+        """Start or ask the finder; take up what it found."""
+        if self._finder is None:
+            assert self.source is not None
+            uid = "" if self._inlet is None else self.source.uid
+            self._finder = StreamFinder(self.name, self.source.source_id or None, uid, self._check)
+        elif self._finder.found is not None:
+            self._take_up(self._finder.found)
+            self._finder = None
+
+    def _take_up(self, found: Found) -> None:
+        """Prepare the buffers for a stream, the only place that allocates after start."""
+        if self.source is not None:
+            self.reconnects += 1
+        self.source = found.source
+        self._inlet = found.inlet
+        self._raw = np.zeros((self.hop, found.source.channels), found.source.dtype)
+        self._picked = np.zeros((self.hop, len(self._index)), found.source.dtype)
+        self._factors = gain_to_microvolts(found.source, self._index, self._gain)
+        self._raw_pointer = ctypes.c_void_p(self._raw.ctypes.data)
+        self._stamps_pointer = ctypes.c_void_p(self._stamps.ctypes.data)
+        self._raw_size = ctypes.c_size_t(self._raw.size)
+        self._stamps_size = ctypes.c_size_t(len(self._stamps))
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        if self._finder is not None:
+            self._finder.stop()
+        if self._inlet is not None:
+            self._inlet.close_stream()
+            self._inlet = None

@@ -1,0 +1,165 @@
+"""From a hop of raw EMG to discharges and drive: the stages in order, each with its own state.
+
+The same object decodes a live stream and a file. Whatever the hop, the same samples give the same sources to the bit
+and the same discharges.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .decoder_file import BLOCK, Decoder
+from .detect import Detector
+from .drive import DriveMaker, DriveSettings
+from .errors import OptionError
+from .filter import CausalFilter
+from .session import SourceSession
+from .watch import GOOD, ChannelWatch, zero_what_is_no_number
+from .whiten import Whitener
+from .window import Windower
+
+SETTLE_S = 0.05  # after a start or a gap, the band-pass needs this long before its output means anything
+WORST_BAD_SHARE = 0.25  # of the channels flagged: beyond this the units are not to be trusted
+LONGEST_HOP = 4096
+
+
+class Pipeline:
+    """Filter, watch, extend, (whiten,) decode, detect, drive.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    hop : int
+        Most samples in one call.
+    provider : {"cpu", "cuda"}
+    whitening : {"folded", "staged"}
+        Whether whitening is part of the filters or a stage of its own.
+    drive : DriveSettings, optional
+
+    Attributes
+    ----------
+    signal : ndarray of float32, shape (hop, channels), uV
+        The last hop, filtered, in its first `samples` rows.
+    sources : ndarray of float32, shape (hop, units)
+    samples : int
+    detector : Detector
+        Holds the discharges of the last hop.
+    drive : DriveMaker
+        Holds the drive read-outs of the last hop.
+    watch : ChannelWatch
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        hop: int = 8,
+        *,
+        provider: str = "cpu",
+        whitening: str = "folded",
+        drive: DriveSettings | None = None,
+    ) -> None:
+        if not 1 <= hop <= LONGEST_HOP:
+            raise OptionError(f"a hop of {hop} samples is out of range: choose 1 to {LONGEST_HOP}")
+        info = decoder.info
+        channels = len(info.channels.index)
+        units = len(info.units)
+        self.samples = 0
+        self.signal = np.zeros((hop, channels), np.float32)
+        self.sources = np.zeros((hop, units), np.float32)
+        self.filter = CausalFilter(info.filter.sections, channels)
+        self.watch = ChannelWatch(info.fs_hz, info.channels.geometry().neighbours())
+        if whitening == "folded":
+            self.session = SourceSession(decoder.model.raw, len(decoder.filters), units, provider)
+            self._whitener = None
+            window = self.session.window
+        elif whitening == "staged":
+            rank = info.whitening.rank
+            graph = decoder.model.with_changes(
+                {"filters": decoder.separation_vectors}, None, {"window": (BLOCK, rank), "sources": (BLOCK, units)}
+            )
+            self.session = SourceSession(graph, rank, units, provider)
+            self._whitener = Whitener(decoder.whitening, self.session.window)
+            window = self._whitener.window
+        else:
+            raise OptionError(f'whitening "{whitening}" is unknown: choose folded or staged')
+        self._windower = Windower(window, channels)
+        self.detector = Detector(
+            np.array([unit.threshold for unit in info.units], np.float32),
+            info.detector.lookahead, info.detector.refractory, hop,
+        )  # fmt: skip
+        self.drive = DriveMaker(
+            units, channels, info.fs_hz, info.detector.lookahead, info.command, drive or DriveSettings(), hop
+        )
+        self._settle = max(info.extension, math.ceil(SETTLE_S * info.fs_hz))
+        self._settled_at = 0
+        self._warm_up()
+        self.reset(0)
+
+    def reset(self, sample: int) -> None:
+        """Forget the past: the next sample is `sample`, and nothing is known of what came before it.
+
+        Until the filter has settled no discharge is reported; the channel flags stay.
+        """
+        self.filter.reset()
+        self.watch.reset()
+        self._windower.reset()
+        self.detector.reset(sample + self._settle)
+        self.drive.reset()
+        self._settled_at = sample + self._settle + self.drive.settle
+
+    def __call__(self, raw: NDArray[np.float32], first_sample: int, lost_before: int = 0) -> bool:
+        """Take one hop.
+
+        Parameters
+        ----------
+        raw : ndarray of float32, shape (samples, channels), uV
+        first_sample : int
+            Sample period of its first row.
+        lost_before : int
+            Sample periods without data right before it.
+
+        Returns
+        -------
+        bool
+            Whether a channel flag changed.
+        """
+        if lost_before:
+            self.reset(first_sample)
+        self.samples = samples = len(raw)
+        signal = self.signal[:samples]
+        signal[:] = raw
+        zero_what_is_no_number(signal)
+        self.filter(signal)  # in place, causal
+        flagged = self.watch(raw, signal)
+        if flagged:
+            np.equal(self.watch.state, GOOD, out=self.drive.good)
+        self._decode(signal)
+        spikes = self.detector(self.sources[:samples], first_sample)
+        self.drive(signal, first_sample, self.detector.unit, self.detector.sample, spikes)
+        return flagged
+
+    def valid_at(self, sample: int) -> bool:
+        """Whether the drive of `sample` can be acted on: settled, and enough channels are good."""
+        return sample >= self._settled_at and self.watch.bad_share <= WORST_BAD_SHARE
+
+    def _decode(self, signal: NDArray[np.float32]) -> None:
+        """Sources of the hop, in blocks anchored to the sample count."""
+        done = 0
+        while done < len(signal):
+            first, last = self._windower.take(signal[done:])
+            if self._whitener is not None:
+                self._whitener()
+            self.session.run()
+            self.sources[done : done + last - first] = self.session.sources[first:last]
+            done += last - first
+
+    def _warm_up(self) -> None:
+        """Run every stage once on noise, so that nothing is compiled or first touched while a stream is open."""
+        noise = np.random.default_rng(0).normal(0.0, 1.0, self.signal.shape).astype(np.float32)
+        for start in range(0, 4 * BLOCK, len(noise)):
+            self(noise, start)
+        self.watch.forgive()
+        self.drive.good[:] = True

@@ -1,0 +1,108 @@
+"""Messages out over ZeroMQ: XPUB, so that every new subscriber is seen and told at once how things stand.
+
+A slow subscriber loses the newest messages, silently for us: it sees a hole in ``seq``. XPUB_NODROP would let one
+stopped subscriber hold up all others and is not used.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import zmq
+
+from .errors import AddressError
+from .messages import Message
+
+HIGH_WATER = 10_000  # messages a slow subscriber may fall behind
+
+
+def bind(socket: zmq.Socket[bytes], address: str) -> None:
+    """Bind `socket`, or raise AddressError with what to do."""
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            reason = f"{address} is in use: stop the other pipeline or choose another address with --bind"
+        else:
+            reason = f"{address} cannot be bound ({error.strerror}): an address looks like tcp://127.0.0.1:5570"
+        raise AddressError(reason) from error
+
+
+class Publisher:
+    """Sends messages and keeps count; owned by one thread.
+
+    Parameters
+    ----------
+    context : zmq.Context
+    address : str
+        Such as ``tcp://127.0.0.1:5570``.
+    stream : str
+        Name of the LSL stream, the second part of every topic.
+    session : str
+
+    Attributes
+    ----------
+    dropped : int
+        Messages that the publisher itself could not send.
+    """
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, stream: str, session: str) -> None:
+        self.dropped = 0
+        self._session = session
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._stream = stream
+        self._seq: dict[str, int] = {}
+        self._topics: dict[str, bytes] = {}
+        self._prefixes: set[bytes] = set()
+        self._socket = context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
+        self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        try:
+            bind(self._socket, address)
+        except AddressError:
+            self._socket.close()
+            raise
+
+    def send(self, kind: str, message: Message, now: float) -> None:
+        """Stamp `message` with its number, session and `now`, and send it under ``<kind>/<stream>``."""
+        seq = self._seq.get(kind, 0)
+        self._seq[kind] = seq + 1
+        message.seq = seq
+        message.session = self._session
+        message.t_pub = now
+        body = self._encode(message)
+        topic = self.topic(kind)
+        if self._socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:  # type: ignore[operator]
+            self._socket.send(topic, zmq.SNDMORE)
+            self._socket.send(body)
+        else:
+            self.dropped += 1
+
+    def topic(self, kind: str) -> bytes:
+        """The topic of `kind`."""
+        if kind not in self._topics:
+            self._topics[kind] = f"{kind}/{self._stream}".encode()
+        return self._topics[kind]
+
+    def newcomers(self) -> set[str] | None:
+        """Prefixes subscribed to since the last call, or None; call it often, it costs a microsecond."""
+        if not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+            return None
+        arrived: set[str] = set()
+        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+            event = self._socket.recv()
+            if event[:1] == b"\x01":
+                self._prefixes.add(event[1:])
+                arrived.add(event[1:].decode("utf-8", "replace"))
+            elif event[:1] == b"\x00":
+                self._prefixes.discard(event[1:])
+        return arrived
+
+    def wanted(self, kind: str) -> bool:
+        """Whether anybody subscribes to `kind`."""
+        topic = self.topic(kind)
+        return any(topic.startswith(prefix) for prefix in self._prefixes)
+
+    def close(self) -> None:
+        """Free the address; messages not yet handed over get a moment to leave."""
+        self._socket.close(linger=200)

@@ -1,0 +1,157 @@
+"""Bad channels: each kind is flagged in time and alone, cleared after 2 s, whatever the hop; real EMG flags nothing."""
+
+import numpy as np
+import pytest
+from myodrive.stream.filter import CausalFilter
+from myodrive.stream.geometry import Geometry
+from myodrive.stream.watch import (
+    CLEAR_AFTER_S,
+    FLAT,
+    GOOD,
+    NOISY,
+    NOT_A_NUMBER,
+    SATURATED,
+    ChannelWatch,
+    zero_what_is_no_number,
+)
+
+FS_HZ = 2000.0
+CHANNELS = 20
+ROW, COL = np.divmod(np.arange(CHANNELS), 4)
+GRID = Geometry(ROW, COL, 8.0, 5, 4)
+BAD = 9  # in the middle of the grid
+START, END = 3300, 9300  # of the fault, samples: not on a stretch's edge
+
+
+def emg(seed=0, seconds=8.0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 40, (int(seconds * FS_HZ), CHANNELS)).astype(np.float32) + np.float32(200)
+
+
+def broken(kind):
+    rng = np.random.default_rng(1)
+    signal = emg()
+    part = signal[START:END, BAD]
+    match kind:
+        case "nan":
+            part[:] = np.nan
+        case "one nan":
+            part[::400] = np.nan
+        case "inf":
+            part[:] = np.inf
+        case "flat":
+            part[:] = 37.5
+        case "saturated":
+            np.clip(4 * (part - 200), -120, 120, out=part)
+        case "saturated on one side":
+            np.minimum(part, 210, out=part)
+        case "noisy":
+            part += rng.normal(0, 900, len(part))
+        case "mains":
+            part += 1000 * np.sin(2 * np.pi * 50 * np.arange(len(part)) / FS_HZ)
+    return signal
+
+
+KINDS = {
+    "nan": NOT_A_NUMBER, "one nan": NOT_A_NUMBER, "inf": NOT_A_NUMBER, "flat": FLAT, "saturated": SATURATED,
+    "saturated on one side": SATURATED, "noisy": NOISY, "mains": NOISY,
+}  # fmt: skip
+
+
+def flags_over_time(signal, hop, fs_hz=FS_HZ, grid=GRID):
+    """(sample, flags) at each change; the sample is the last of the hop that made it."""
+    watch = ChannelWatch(fs_hz, grid.neighbours())
+    filter_ = CausalFilter([[1, -1, 0, 1, -0.95, 0]], signal.shape[1])  # a high-pass
+    changes = []
+    for start in range(0, len(signal), hop):
+        raw = signal[start : start + hop]
+        filtered = raw.copy()
+        zero_what_is_no_number(filtered)
+        filter_(filtered)
+        if watch(raw, filtered):
+            changes.append((start + len(raw), watch.state.copy()))
+            assert watch.flags == watch.state.tobytes()
+            assert watch.bad_share == (watch.state != GOOD).mean()
+    return changes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bad_channel_is_flagged_within_half_a_second_alone_and_cleared_two_seconds_after(kind):
+    changes = flags_over_time(broken(kind), 8)
+    at, state = changes[0]
+    assert START < at <= START + 0.5 * FS_HZ + 8
+    for _, state in changes[:-1]:
+        assert np.flatnonzero(state).tolist() == [BAD]
+    assert state[BAD] == KINDS[kind]
+    at, state = changes[-1]
+    assert not state.any()
+    assert END + CLEAR_AFTER_S * FS_HZ <= at <= END + (CLEAR_AFTER_S + 0.5) * FS_HZ + 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flags_do_not_depend_on_the_hop(kind):
+    signal = broken(kind)
+    one = flags_over_time(signal, 4)
+    for hop in (1, 7, 500, 997):
+        other = flags_over_time(signal, hop)
+        assert [state.tolist() for _, state in other] == [state.tolist() for _, state in one]
+        assert all(b - a < hop + 4 and a - b < 4 + hop for (a, _), (b, _) in zip(one, other, strict=True))
+
+
+def test_good_channels_are_never_flagged_beside_several_bad_ones():
+    signal = emg()
+    signal[START:, BAD] = np.nan
+    signal[START:, 5] = 0
+    signal[START:, 6] *= 30
+    changes = flags_over_time(signal, 8)
+    assert set(np.flatnonzero(changes[-1][1])) == {5, 6, BAD}
+    assert changes[-1][1][6] == NOISY
+
+
+def test_a_quiet_muscle_flags_nothing():
+    quiet = np.round(emg(3) * 0.05) / 2  # 2 uV RMS in steps of 0.5 uV
+    assert flags_over_time(np.ascontiguousarray(quiet, np.float32), 8) == []
+
+
+def test_one_channel_without_neighbours_is_not_called_noisy():
+    alone = Geometry(np.array([0]), np.array([0]), 8.0, 1, 1)
+    assert flags_over_time(np.ascontiguousarray(100 * emg()[:, :1]), 8, grid=alone) == []
+
+
+def test_a_reset_begins_a_new_stretch_and_keeps_the_flags():
+    watch = ChannelWatch(FS_HZ, GRID.neighbours())
+    signal = emg()
+    signal[:, BAD] = 0
+    for start in range(0, 2000, 8):
+        watch(signal[start : start + 8], signal[start : start + 8])
+    assert watch.state[BAD] == FLAT
+    watch(np.full((8, CHANNELS), np.nan, np.float32), np.zeros((8, CHANNELS), np.float32))
+    watch.reset()
+    assert watch.state[BAD] == FLAT
+    assert not any(watch(s, s) for s in (emg()[i : i + 8] for i in range(0, 1000, 8)))  # the NaN are forgotten
+    watch.forgive()
+    assert not watch.state.any()
+    assert watch.bad_share == 0.0
+
+
+def test_clean_real_emg_flags_nothing(excerpt_path):
+    from myodrive.tools.recording import read_recording
+
+    recording = read_recording(excerpt_path)
+    watch = ChannelWatch(recording.fs_hz, recording.geometry.neighbours())
+    import scipy.signal
+
+    sections = scipy.signal.butter(2, [20, 500], "bandpass", fs=recording.fs_hz, output="sos")
+    filter_ = CausalFilter(sections, recording.channels)
+    for start in range(0, recording.samples, 64):
+        raw = recording.emg[start : start + 64]
+        filtered = raw.copy()
+        filter_(filtered)
+        watch(raw, filtered)
+        assert not watch.state.any(), (start / recording.fs_hz, np.flatnonzero(watch.state))
+
+
+def test_what_is_no_number_becomes_zero_and_nothing_else_does():
+    block = np.array([[1, np.nan, -3.5], [np.inf, 0, -np.inf]], np.float32)
+    zero_what_is_no_number(block)
+    assert block.tolist() == [[1, 0, -3.5], [0, 0, 0]]

@@ -1,0 +1,1 @@
+"""Command line, simulated amplifier, recordings and their formats, scoring, benchmarks."""

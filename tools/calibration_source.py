@@ -1,0 +1,166 @@
+"""What to calibrate on: a recording file, or some seconds of a live stream."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.calibration import CalibrationInput
+from ..stream.errors import OptionError, StreamError
+from ..stream.finder import open_stream, resolve
+from ..stream.geometry import Geometry
+from ..stream.inlet import StreamSource
+from ..stream.source_info import SourceInfo
+from .grids import grid
+from .recording import read_recording
+
+HOP = 64
+FIND_S = 10.0
+
+
+def from_file(
+    path: str, channels: list[int] | None, grid_name: str | None, start_s: float = 0.0, end_s: float | None = None
+) -> CalibrationInput:
+    """A recording, or some of its channels and time.
+
+    Parameters
+    ----------
+    path : str
+    channels : list of int or None
+        Places in the file; all by default.
+    grid_name : str or None
+        Overrides the places that the file gives; entry n of the grid belongs to the n-th selected channel.
+    start_s, end_s : float
+        The part to use, s.
+    """
+    recording = read_recording(path)
+    index = list(range(recording.channels)) if channels is None else channels
+    _check_selection(index, recording.channels, f'"{path}"')
+    geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
+    labels = None if recording.labels is None else [recording.labels[c] for c in index]
+    end_s = recording.duration_s if end_s is None else end_s
+    if not 0 <= start_s < end_s:
+        raise OptionError(f"nothing lies between {start_s:g} s and {end_s:g} s: give a start before the end")
+    part = slice(round(start_s * recording.fs_hz), round(end_s * recording.fs_hz))
+    return CalibrationInput(
+        emg=np.ascontiguousarray(recording.emg[part, index]),
+        fs_hz=recording.fs_hz,
+        geometry=geometry,
+        index=index,
+        stream_channels=recording.channels,
+        labels=labels,
+        montage=recording.montage,
+        source_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+    )
+
+
+def from_stream(
+    name: str,
+    seconds: float,
+    channels: list[int] | None,
+    grid_name: str | None,
+    gain: float | None,
+    progress: Callable[[float, str], None],
+    say: Callable[[str], None],
+) -> CalibrationInput:
+    """Record `seconds` of a live stream.
+
+    Raises
+    ------
+    StreamError
+        The stream does not appear, cannot be used or ends early.
+    OptionError
+        Neither the stream nor an option says where the electrodes are.
+    """
+    if not 1 <= seconds <= 3600:
+        raise OptionError(f"{seconds:g} s cannot be calibrated on: give 10 to 60 s")
+    source = describe_stream(name)
+    index = list(range(source.channels)) if channels is None else channels
+    _check_selection(index, source.channels, f'stream "{name}"')
+    geometry = _grid_for(grid_name, len(index)) if grid_name is not None else geometry_of(source, np.array(index))
+    samples = round(seconds * source.fs_hz)
+    emg = np.zeros((samples, len(index)), np.float32)
+    stream = StreamSource(name, np.array(index), source.fs_hz, HOP, lambda found: None, gain)
+    taken, lost = 0, 0
+    deadline = time.monotonic() + seconds * 1.5 + FIND_S
+    try:
+        while taken < samples:
+            hop = stream.next_hop()
+            count = min(hop.samples, samples - taken)
+            emg[taken : taken + count] = hop.signal[:count]
+            taken += count
+            lost += hop.lost_before
+            progress(taken / samples, f"{taken / source.fs_hz:.0f} of {seconds:g} s")
+            if stream.stalled or time.monotonic() > deadline:
+                raise StreamError(
+                    f'stream "{name}" stopped after {taken / source.fs_hz:.1f} s of {seconds:g} s: start it again'
+                )
+    finally:
+        stream.close()
+    if lost:
+        say(f"{lost} samples were lost while recording; the decoder may be worse for it")
+    return CalibrationInput(
+        emg=emg,
+        fs_hz=source.fs_hz,
+        geometry=geometry,
+        index=index,
+        stream_channels=source.channels,
+        labels=None if source.labels is None else [source.labels[c] for c in index],
+        source_sha256=hashlib.sha256(emg.tobytes()).hexdigest(),
+    )
+
+
+def describe_stream(name: str, wait_s: float = FIND_S) -> SourceInfo:
+    """Look a stream up by name and read its description."""
+    infos = resolve(name, None, wait_s)
+    if not infos:
+        raise StreamError(f'no stream named "{name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program')
+    found = open_stream(infos[0], lambda source: None)
+    found.inlet.close_stream()
+    return found.source
+
+
+def geometry_of(source: SourceInfo, index: NDArray[np.int64]) -> Geometry:
+    """Places of a stream's channels from the positions in its metadata.
+
+    Raises
+    ------
+    OptionError
+        The stream gives no positions, or positions that lie on no grid.
+    """
+    if source.positions is None or not np.isfinite(source.positions[index][:, [0, 2]]).all():
+        raise OptionError(
+            f'stream "{source.name}" does not say where its electrodes are: name the grid, such as --grid GR08MM1305'
+        )
+    across, along = source.positions[index][:, 0], source.positions[index][:, 2]  # mm
+    steps = np.concatenate([np.diff(np.unique(np.round(x, 3))) for x in (across, along)])
+    if len(steps) == 0:
+        raise OptionError(f'stream "{source.name}" places all electrodes at one point: name the grid with --grid')
+    ied_mm = float(steps.min())
+    row = np.round((along - along.min()) / ied_mm).astype(np.int64)
+    col = np.round((across - across.min()) / ied_mm).astype(np.int64)
+    off = max(np.abs(along - along.min() - row * ied_mm).max(), np.abs(across - across.min() - col * ied_mm).max())
+    if off > 0.25 * ied_mm:
+        raise OptionError(f'stream "{source.name}" has electrodes off a regular grid: give a file with --grid')
+    return Geometry(row, col, ied_mm, int(row.max()) + 1, int(col.max()) + 1)
+
+
+def _grid_for(name: str, channels: int) -> Geometry:
+    geometry = grid(name)
+    if len(geometry) != channels:
+        raise OptionError(
+            f"{name} has {len(geometry)} electrodes, {channels} channels are selected: choose them with --channels"
+        )
+    return geometry
+
+
+def _check_selection(index: list[int], available: int, where: str) -> None:
+    if max(index) >= available:
+        raise OptionError(
+            f"channel {max(index)} is not in {where}, which has {available} (counted from 0): see --channels"
+        )

@@ -1,0 +1,89 @@
+"""The command line: ``myodrive COMMAND``; each command is a module that is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from importlib import metadata
+
+from ..stream.errors import MyodriveError
+
+COMMANDS = {
+    "Try it": {
+        "demo": "the whole chain on a bundled recording, no hardware needed",
+        "play": "play a recording as a live LSL amplifier",
+    },
+    "Decode": {
+        "calibrate": "find the motor units of a recording or stream, write a decoder",
+        "run": "decode a live stream and publish spikes and drive",
+        "listen": "print what a running pipeline publishes",
+        "decode": "decode a recording with the live code",
+    },
+    "Check": {
+        "score": "compare discharges with a reference",
+        "bench": "measure latency, throughput and calibration on this machine",
+        "doctor": "what is installed here and whether live work will go well",
+    },
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    commands = {name: entry for group in COMMANDS.values() for name, entry in group.items()}
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if argv else 2
+    if argv[0] in ("-V", "--version"):
+        print(f"myodrive {metadata.version('myodrive')}")
+        return 0
+    name = argv[0]
+    if name not in commands:
+        print(f'myodrive: there is no command "{name}": `myodrive --help` lists them', file=sys.stderr)
+        return 2
+    what = commands[name]
+    module = importlib.import_module(f".commands.{name}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"myodrive {name}",
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"Example:\n  {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    try:
+        return int(module.main(parser.parse_args(argv[1:])))
+    except MyodriveError as error:
+        print(f"myodrive {name}: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as stop:  # argparse, on wrong usage and on --help
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        print(f"myodrive {name}: interrupted", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: no complaint at exit either
+        return 1
+    except MemoryError:
+        print(f"myodrive {name}: not enough memory: use a shorter recording or fewer channels", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f' "{error.filename}"' if error.filename else ""
+        print(f"myodrive {name}: the system refused{where} ({error.strerror or error})", file=sys.stderr)
+        return 1
+
+
+def overview() -> str:
+    """What `myodrive --help` prints."""
+    lines = ["usage: myodrive COMMAND [options]", "", "Live surface EMG to motor-unit spikes and neural drive.", ""]
+    for group, commands in COMMANDS.items():
+        lines.append(f"{group}:")
+        lines += [f"  {name:<10} {what}" for name, what in commands.items()]
+        lines.append("")
+    lines.append("`myodrive COMMAND --help` shows the options of a command, with an example.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""``myodrive demo``: the whole chain on a bundled recording: amplifier, calibration, live decoding, a live table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from ...stream.errors import StreamError
+from ..console import add_json, messages, print_json
+from ..live import stop_on_signals
+from ..recording import BUNDLED
+from ..subscriber import ask
+from ..table import Picture, watch
+
+EXAMPLE = "myodrive demo --seconds 30"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long to decode live (%(default)s)")
+    parser.add_argument("--recording", default=str(BUNDLED), help="recording to play (the bundled one)")
+    parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
+    parser.add_argument("--keep", metavar="DECODER", help="keep the decoder in this file")
+    add_json(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Calibrate, play, decode, show, sum up."""
+    name = f"myodrive-demo-{os.getpid()}"
+    address = f"tcp://127.0.0.1:{free_port_pair()}"
+    with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
+        decoder = args.keep or str(Path(folder) / "decoder.onnx")
+        _say(args, f"1/3  calibrating on {Path(args.recording).name}")
+        calibration = _json_of(["calibrate", args.recording, "-o", decoder, "--json"])
+        units = calibration["units"]
+        _say(args, f"     {len(units)} motor units in {calibration['seconds']:.1f} s")
+        _say(args, f'2/3  a simulated amplifier plays it as the LSL stream "{name}"')
+        _say(args, f"3/3  decoding live for {args.seconds:g} s; messages on {address}")
+        amplifier = start(["play", args.recording, "--name", name, "--source-id", name, "--loop"])
+        pipeline = start(
+            ["run", "--stream", name, "--decoder", decoder, "--bind", address, "--hop", str(args.hop), "--json"]
+        )
+        try:
+            end = Countdown(args.seconds)
+            picture, missed = watch(
+                address,
+                stop=lambda picture: stop() or pipeline.poll() is not None or end.reached(picture),
+                console=Console(stderr=True),
+                quiet=args.json,
+            )
+            ask(address_of_control(address), "stop")
+            out, _ = pipeline.communicate(timeout=10)
+        finally:
+            finish(amplifier)
+            finish(pipeline)
+    if pipeline.returncode != 0:
+        raise StreamError("the pipeline ended early: run `myodrive doctor`")
+    summary = {
+        "units": len(units), "calibration_s": calibration["seconds"], "spikes": picture.spikes,
+        "messages_missed": missed, **msgspec.json.decode(out),
+    }  # fmt: skip
+    if args.json:
+        print_json(summary)
+    else:
+        latency = summary["latency_ms"]
+        messages.print(
+            f"{summary['spikes']} discharges of {summary['units']} units; "
+            f"{summary['samples_in']} samples in, {summary['samples_lost']} lost, {summary['late_hops']} late hops; "
+            f"sample to message p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
+        )
+        messages.print("with an amplifier: `myodrive calibrate --stream NAME --seconds 30 -o decoder.onnx`, then")
+        messages.print("                   `myodrive run --stream NAME --decoder decoder.onnx`")
+    return 0
+
+
+class Countdown:
+    """Over after so many seconds of live decoding, or when that does not begin in time."""
+
+    START_S = 20.0
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + self.START_S
+        self._live = False
+
+    def reached(self, picture: Picture) -> bool:
+        """Whether the time is up."""
+        if not self._live and picture.status is not None and picture.status.state == "live":
+            self._live = True
+            self._end = time.monotonic() + self._seconds
+        return time.monotonic() > self._end
+
+
+def start(arguments: list[str]) -> subprocess.Popen[bytes]:
+    """One of our commands as a process of its own."""
+    command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ours, by force if it must be."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port_pair() -> int:
+    """A port that is free on the loopback interface, and so is the next."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def address_of_control(address: str) -> str:
+    """The control socket's address beside `address`."""
+    host, _, port = address.rpartition(":")
+    return f"{host}:{int(port) + 1}"
+
+
+def _json_of(arguments: list[str]) -> dict:
+    """Run one of our commands with its progress shown, and read its JSON."""
+    command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise StreamError("the calibration failed, see above")
+    return msgspec.json.decode(done.stdout)
+
+
+def _say(args: argparse.Namespace, line: str) -> None:
+    if not args.json:
+        messages.print(line)

@@ -1,0 +1,79 @@
+"""``myodrive listen``: print what a pipeline publishes, and say when something was missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import msgspec
+
+from ..console import messages as console
+from ..live import stop_on_signals
+from ..subscriber import Subscriber
+from ..table import watch
+
+EXAMPLE = "myodrive listen --topic spikes/"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--connect", default="tcp://127.0.0.1:5570", help="address of the pipeline (%(default)s)")
+    parser.add_argument("--topic", action="append", help="prefix to listen to, such as spikes/ (everything but emg/)")
+    parser.add_argument("--count", type=int, help="stop after so many messages")
+    parser.add_argument("--seconds", type=float, help="stop after this long")
+    parser.add_argument("--table", action="store_true", help="show the live table instead of lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print messages until told to stop."""
+    end = None if args.seconds is None else time.monotonic() + args.seconds
+    with stop_on_signals() as stop:
+
+        def over() -> bool:
+            return stop() or (end is not None and time.monotonic() > end)
+
+        if args.table:
+            watch(args.connect, stop=lambda _: over())
+            return 0
+        topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/"]
+        subscriber = Subscriber(args.connect, topics)
+        received = told = 0
+        try:
+            while not over() and (args.count is None or received < args.count):
+                found = subscriber.receive(0.1)
+                missed = sum(subscriber.missed.values())
+                if missed > told:
+                    console.print(f"missed {missed - told} messages, {missed} in all: this reader is too slow")
+                    told = missed
+                if found is None:
+                    continue
+                received += 1
+                kind, message = found
+                fields = msgspec.to_builtins(message)
+                line = msgspec.json.encode({"kind": kind, **fields}).decode() if args.json else _line(kind, fields)
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
+        finally:
+            damaged = subscriber.damaged
+            subscriber.close()
+    if damaged:
+        console.print(f"{damaged} messages could not be read: the publisher speaks another protocol")
+    if received == 0:
+        console.print(f"no message came from {args.connect}: is `myodrive run` running there?")
+        return 1
+    return 0
+
+
+def _line(kind: str, fields: dict[str, object]) -> str:
+    shown = {key: value for key, value in fields.items() if key not in ("v", "session", "t_pub", "latency_ms")}
+    return f"{kind:<7} " + "  ".join(f"{key}={_short(value)}" for key, value in shown.items())
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.4f}"
+    if isinstance(value, list):
+        return "[" + ",".join(_short(item) for item in value) + "]"
+    return str(value)

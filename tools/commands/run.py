@@ -1,0 +1,100 @@
+"""``myodrive run``: the live pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from ...stream.decoder_file import read_decoder
+from ...stream.drive import DriveSettings
+from ...stream.errors import OptionError
+from ..console import add_json, print_json
+from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
+
+EXAMPLE = "myodrive run --stream emg --decoder decoder.onnx"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--stream", required=True, metavar="NAME", help="name of the LSL stream")
+    parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
+    parser.add_argument("--bind", default="tcp://127.0.0.1:5570", help="address of the messages (%(default)s)")
+    parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
+    parser.add_argument("--provider", choices=["cpu", "cuda"], default="cpu", help="what runs the graph (%(default)s)")
+    parser.add_argument(
+        "--whitening", choices=["folded", "staged"], default="folded",
+        help="whitening as part of the filters, or a stage of its own (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--gain", type=float, help="uV per number, for a stream that names no unit")
+    parser.add_argument("--drive-rate", type=float, default=100.0, metavar="HZ", help="drive messages (%(default)s)")
+    parser.add_argument("--smoothing", type=float, default=0.08, metavar="S", help="delay of the drive (%(default)s)")
+    parser.add_argument(
+        "--fallback", choices=["none", "envelope"], default="none",
+        help="what makes the command while the units cannot be trusted (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--wait", type=float, default=60.0, metavar="S", help="for the stream; 0 for ever (%(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, help="stop after this long")
+    parser.add_argument("--open-network", action="store_true", help="let other machines read and control, unprotected")
+    parser.add_argument("--quiet", action="store_true", help="no live table")
+    add_json(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the pipeline; the live table is a process of its own."""
+    if not 1.0 <= args.drive_rate <= 1000.0:
+        raise OptionError(f"{args.drive_rate:g} drive messages a second are out of range: choose 1 to 1000")
+    if not 0.001 <= args.smoothing <= 5.0:
+        raise OptionError(f"a smoothing of {args.smoothing:g} s is out of range: choose 0.001 to 5")
+    settings = LiveSettings(
+        stream=args.stream, bind=args.bind, hop=args.hop, provider=args.provider, whitening=args.whitening,
+        gain=args.gain, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback), wait_s=args.wait,
+        seconds=args.seconds, open_network=args.open_network,
+    )  # fmt: skip
+    decoder = read_decoder(args.decoder)
+    shows_table = not (args.quiet or args.json) and sys.stderr.isatty()
+    viewer = _start_viewer(args.bind) if shows_table else None
+    try:
+        with stop_on_signals() as stop:
+            result = run_live(decoder, settings, say=_say, stop=stop)
+    finally:
+        if viewer is not None:
+            viewer.terminate()
+            viewer.wait(timeout=5)
+    if args.json:
+        print_json(_summary(result))
+    else:
+        status = result.status
+        _say(
+            f"stopped after {status.samples_in} samples; lost {status.samples_lost} in {status.gaps} gaps, "
+            f"{status.reconnects} reconnects, {status.late_hops} late hops; "
+            f"latency p50 {status.latency_ms.p50:.2f} ms, p99 {status.latency_ms.p99:.2f} ms"
+        )
+    return 0
+
+
+def _say(line: str) -> None:
+    """A line for the user; a console that nobody reads does not hold the pipeline up, its pipe holds these few."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _start_viewer(address: str) -> subprocess.Popen[bytes]:
+    connect = address.replace("tcp://0.0.0.0", "tcp://127.0.0.1").replace("tcp://*", "tcp://127.0.0.1")
+    command = [sys.executable, "-m", "myodrive.tools.cli", "listen", "--table", "--connect", connect]
+    return subprocess.Popen(command, env=os.environ.copy(), stdin=subprocess.DEVNULL)
+
+
+def _summary(result: LiveResult) -> dict[str, object]:
+    status = result.status
+    names = (
+        "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "repeats_dropped", "clock_jumps", "timing",
+        "messages_dropped",
+    )  # fmt: skip
+    latency = {name: getattr(status.latency_ms, name) for name in ("p50", "p99", "p999", "max")}
+    return {
+        **{name: getattr(status, name) for name in names}, "latency_ms": latency, "provider": result.provider,
+        "start_to_ready_s": result.start_to_ready_s,
+    }  # fmt: skip

@@ -1,0 +1,150 @@
+"""Spike trains as BIDS events.tsv: one row a discharge."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stream.errors import RecordingError
+from .whole_file import written_whole
+
+COLUMNS = ("onset", "duration", "sample", "unit_id", "event_type")
+SPIKE = "motor-unit-spike"
+
+
+@dataclass(frozen=True)
+class Events:
+    """Discharges of motor units.
+
+    Parameters
+    ----------
+    units : dict of int to ndarray of int64, shape (discharges,)
+        Sample numbers from 0, ascending, by unit.
+    fs_hz : float or None
+        Samples per second; None where the file cannot tell (no spike after sample 0).
+    """
+
+    units: dict[int, NDArray[np.int64]]
+    fs_hz: float | None
+
+
+def write_events(path: str | os.PathLike[str], units: Mapping[int, NDArray[np.int64]], fs_hz: float) -> None:
+    """Write spike trains, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where to; an existing file is replaced at the end.
+    units : mapping of int to ndarray of int64, shape (discharges,)
+        Sample numbers from 0 by unit.
+    fs_hz : float
+        Samples per second.
+    """
+    sample = np.concatenate([np.asarray(train, dtype=np.int64) for train in units.values()] or [np.empty(0, np.int64)])
+    unit = np.repeat(np.array(list(units), dtype=np.int64), [len(train) for train in units.values()])
+    order = np.lexsort((unit, sample))
+    with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        for s, u in zip(sample[order].tolist(), unit[order].tolist(), strict=True):
+            file.write(f"{s / fs_hz:.6f}\tn/a\t{s}\t{u}\t{SPIKE}\n")
+
+
+def read_events(path: str | os.PathLike[str]) -> Events:
+    """Read spike trains; rows of other event types are left out.
+
+    Parameters
+    ----------
+    path : path
+        A BIDS events.tsv with the columns onset, sample and unit_id at least, in any order.
+
+    Returns
+    -------
+    Events
+
+    Raises
+    ------
+    RecordingError
+        The file is missing, is no such table, or contradicts itself.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise RecordingError(f'"{path}" is a folder: give the path of an events.tsv file.')
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise RecordingError(f'no events file at "{path}": check the path.') from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f'"{path}" cannot be read as text: give an events.tsv file.') from error
+    lines = list(csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    heading = lines[0] if lines else []
+    missing = [name for name in ("onset", "sample", "unit_id") if name not in heading]
+    if missing:
+        raise RecordingError(
+            f'"{path}" has no column {" and no column ".join(missing)}: '
+            f"give an events.tsv with the columns {', '.join(COLUMNS)}."
+        )
+    onset, sample, unit = _spike_rows(lines[1:], heading, path)
+    fs_hz = _sampling_rate(onset, sample, path)
+    trains = {}
+    for number in np.unique(unit).tolist():
+        train = np.sort(sample[unit == number])
+        if (np.diff(train) == 0).any():
+            twice = int(train[1:][np.diff(train) == 0][0])
+            raise RecordingError(f'"{path}" lists sample {twice} twice for unit {number}: remove one of the rows.')
+        trains[number] = train
+    return Events(trains, fs_hz)
+
+
+def _spike_rows(
+    rows: list[list[str]], heading: list[str], path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    place = {name: heading.index(name) for name in COLUMNS if name in heading}
+    found = []
+    for number, row in enumerate(rows, start=2):
+        if not row:
+            continue
+        if len(row) != len(heading):
+            raise RecordingError(
+                f'"{path}" has {len(row)} values in line {number}, its heading has {len(heading)}: correct the line.'
+            )
+        if "event_type" in place and row[place["event_type"]] != SPIKE:
+            continue
+        try:
+            values = float(row[place["onset"]]), int(row[place["sample"]]), int(row[place["unit_id"]])
+            usable = np.isfinite(values[0]) and 0 <= values[1] < 1 << 62 and 0 <= values[2] < 1 << 31
+        except ValueError:
+            usable = False
+        if not usable:
+            raise RecordingError(
+                f'"{path}" has a spike in line {number} whose onset is no number of seconds, or whose sample or '
+                "unit_id is no whole number from 0: correct the line."
+            )
+        found.append(values)
+    onset, sample, unit = zip(*found, strict=True) if found else ((), (), ())
+    return np.array(onset, dtype=np.float64), np.array(sample, dtype=np.int64), np.array(unit, dtype=np.int64)
+
+
+def _sampling_rate(onset: NDArray[np.float64], sample: NDArray[np.int64], path: Path) -> float | None:
+    """Samples per second by the latest spike, which knows it best; every other row must agree to a sample."""
+    if not sample.size or sample.max() == 0:
+        return None
+    last = int(np.argmax(sample))
+    if onset[last] <= 0:
+        raise RecordingError(f'"{path}" has sample {sample[last]} at onset {onset[last]:g} s: correct one of them.')
+    fs_hz = float(sample[last] / onset[last])
+    rounded = round(fs_hz, 3)  # 2047.99998 is 2048 written with six digits
+    if abs(rounded - fs_hz) * onset[last] < 0.01:
+        fs_hz = rounded
+    worst = int(np.argmax(np.abs(onset * fs_hz - sample)))
+    if abs(onset[worst] * fs_hz - sample[worst]) > 1.0:
+        raise RecordingError(
+            f'"{path}" has sample {sample[worst]} at onset {onset[worst]:g} s, which does not fit the {fs_hz:g} Hz of '
+            "its last row: correct onset or sample."
+        )
+    return fs_hz

@@ -1,0 +1,161 @@
+"""Puts the live chain together from its parts: decoder, stream, pipeline, reporter."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..stream.decoder_file import Decoder
+from ..stream.drive import DriveSettings
+from ..stream.errors import AddressError, StreamError
+from ..stream.inlet import StreamSource
+from ..stream.loop import run
+from ..stream.messages import Status
+from ..stream.pipeline import Pipeline
+from ..stream.reporter import Reporter
+from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """What `myodrive run` is asked for.
+
+    Parameters
+    ----------
+    stream : str
+        Name of the LSL stream.
+    bind : str
+        Address of the messages; the control socket takes the next port.
+    hop : int
+        Samples a hop.
+    provider : {"cpu", "cuda"}
+    whitening : {"folded", "staged"}
+    gain : float or None
+        uV per number, where the stream names no unit.
+    drive : DriveSettings
+    wait_s : float
+        How long the stream may take to appear; 0 waits for ever.
+    seconds : float or None
+        How long to run.
+    open_network : bool
+        Take a bind address that other machines can reach, in plain text.
+    """
+
+    stream: str
+    bind: str = "tcp://127.0.0.1:5570"
+    hop: int = 8
+    provider: str = "cpu"
+    whitening: str = "folded"
+    gain: float | None = None
+    drive: DriveSettings = field(default_factory=DriveSettings)
+    wait_s: float = 60.0
+    seconds: float | None = None
+    open_network: bool = False
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """How a run ended."""
+
+    status: Status
+    provider: str
+    start_to_ready_s: float
+
+
+def run_live(
+    decoder: Decoder,
+    settings: LiveSettings,
+    *,
+    say: Callable[[str], None],
+    stop: Callable[[], bool] = lambda: False,
+) -> LiveResult:
+    """Decode a live stream until told to stop.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    settings : LiveSettings
+    say : callable
+        Takes a line for the user; called before the first and after the last sample only.
+    stop : callable
+        Asked between hops whether to stop.
+
+    Raises
+    ------
+    AddressError, ProviderError, OptionError
+        Before anything is opened.
+    StreamError
+        The stream does not appear, or is not one the decoder can take.
+    """
+    started = time.perf_counter()
+    _refuse_open_address(settings)
+    reporter = Reporter(settings.bind, settings.stream, decoder)
+    source = None
+    try:
+        pipeline = Pipeline(
+            decoder, settings.hop, provider=settings.provider, whitening=settings.whitening, drive=settings.drive
+        )
+        index = np.array(decoder.info.channels.index)
+
+        def check(found: SourceInfo) -> None:
+            check_fit(found, decoder)
+            gain_to_microvolts(found, index, settings.gain)
+            if settings.gain is None and names_no_unit(found, index):
+                say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
+
+        source = StreamSource(settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain)
+        ready = time.perf_counter() - started
+        say(f"{len(decoder.info.units)} units, {len(index)} channels, hop {settings.hop}, {pipeline.session.provider}")
+        say(f'messages on {settings.bind}, control on the next port; waiting for stream "{settings.stream}"')
+        run(
+            source, pipeline, reporter, seconds=settings.seconds,
+            stop=lambda: stop() or _never_came(source, started, settings.wait_s),
+        )  # fmt: skip
+        return LiveResult(reporter.status(), pipeline.session.provider, ready)
+    finally:
+        if source is not None:
+            source.close()
+        reporter.close()
+
+
+def _never_came(source: StreamSource, started: float, wait_s: float) -> bool:
+    """Before the first sample only: refuse what does not fit, and give up in the end."""
+    if source.source is not None:
+        return False
+    if source.refusal is not None:
+        raise source.refusal
+    if wait_s and time.perf_counter() - started > wait_s:
+        raise StreamError(
+            f'no stream named "{source.name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program, '
+            "or wait longer with --wait"
+        )
+    return False
+
+
+def _refuse_open_address(settings: LiveSettings) -> None:
+    host = settings.bind.removeprefix("tcp://").rpartition(":")[0]
+    if host not in LOOPBACK and not settings.open_network:
+        raise AddressError(
+            f"{settings.bind} can be reached from other machines, and messages are neither encrypted nor signed: "
+            "bind to 127.0.0.1, or add --open-network if you trust everybody on it"
+        )
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM end the loop after the hop in hand."""
+    asked = threading.Event()
+    previous = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,140 @@
+"""The live table: what a pipeline publishes, for a person to watch. A subscriber like any other."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ..stream.messages import Drive, Message, Spikes, Status, Units
+from .subscriber import STALE_S, Subscriber
+
+RASTER_S = 5.0
+REFRESH_S = 0.1
+STATE_STYLE = {"live": "bold green", "stalled": "bold red", "paused": "bold yellow", "stopped": "bold red"}
+
+
+class Picture:
+    """What the table shows, kept up to date by messages."""
+
+    def __init__(self) -> None:
+        self.units: Units | None = None
+        self.status: Status | None = None
+        self.drive: Drive | None = None
+        self.discharges: dict[int, int] = defaultdict(int)
+        self.spikes = 0
+        self._raster: deque[tuple[float, int]] = deque(maxlen=20_000)
+        self._newest = 0.0
+
+    def take(self, message: Message) -> None:
+        """Remember what a message says."""
+        self._newest = max(self._newest, message.t)
+        if isinstance(message, Spikes):
+            for unit, t in zip(message.unit, message.spike_t, strict=True):
+                self._raster.append((t, unit))
+                self.discharges[unit] += 1
+                self.spikes += 1
+        elif isinstance(message, Drive):
+            self.drive = message
+        elif isinstance(message, Units):
+            self.units = message
+        elif isinstance(message, Status):
+            self.status = message
+
+    def render(self, width: int, missed: int, age_s: float) -> Group:
+        """The picture as rich draws it; `age_s` is how long no message has come."""
+        columns = max(20, min(100, width - 34))
+        return Group(self._header(missed, age_s), self._rows(columns), self._command(columns))
+
+    def _header(self, missed: int, age_s: float) -> Panel:
+        status = self.status
+        if status is None:
+            return Panel(Text("no message yet: is the pipeline running?", style="yellow"), title="myodrive")
+        silent = age_s > 1.5
+        state = "no messages" if silent else status.state
+        line = Text.assemble(
+            (f" {state} ", STATE_STYLE.get(state, "bold yellow" if not silent else "bold red")),
+            f"  {status.samples_in} samples   lost {status.samples_lost} in {status.gaps} gaps   "
+            f"reconnects {status.reconnects}   late hops {status.late_hops}   missed here {missed}",
+        )
+        latency = status.latency_ms
+        second = Text(
+            f"latency ms: p50 {latency.p50:.2f}  p99 {latency.p99:.2f}  max {latency.max:.2f}    "
+            f"rate {status.rate_hz:.1f} Hz ({status.timing} counting)    provider "
+            f"{self.units.provider if self.units else '-'}"
+        )
+        lines = [line, second]
+        if status.bad_channels:
+            flagged = zip(status.bad_channels, status.bad_reasons, strict=True)
+            bad = ", ".join(f"{channel} {reason}" for channel, reason in list(flagged)[:6])
+            lines.append(Text(f"bad channels: {bad}", style="red"))
+        if status.reason:
+            lines.append(Text(status.reason, style="red"))
+        return Panel(Group(*lines), title="myodrive")
+
+    def _rows(self, columns: int) -> Table:
+        table = Table(box=None, padding=(0, 1), expand=False)
+        for name in ("unit", "SIL", "1/s", "spikes"):
+            table.add_column(name, justify="right")
+        table.add_column(f"last {RASTER_S:g} s", justify="left")
+        since = self._newest - RASTER_S
+        while self._raster and self._raster[0][0] < since:
+            self._raster.popleft()
+        marks: dict[int, set[int]] = defaultdict(set)
+        for t, unit in self._raster:
+            marks[unit].add(min(columns - 1, int((t - since) / RASTER_S * columns)))
+        rates = self.drive.rate if self.drive is not None else []
+        for entry in self.units.units if self.units is not None else []:
+            train = Text("".join("│" if c in marks[entry.id] else "·" for c in range(columns)))
+            train.highlight_regex("│+", "bold cyan")
+            train.highlight_regex("·+", "grey37")
+            rate = rates[entry.id] if entry.id < len(rates) else 0.0
+            table.add_row(str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id]), train)
+        return table
+
+    def _command(self, columns: int) -> Text:
+        drive = self.drive
+        if drive is None:
+            return Text("command: -")
+        filled = round(drive.command * columns)
+        bar = "█" * filled + "░" * (columns - filled)
+        note = "" if drive.valid else "  (not valid)"
+        return Text(
+            f"command {drive.command:4.2f} {bar}  {drive.cst:5.0f} pulses/s, {drive.envelope:.0f} uV{note}",
+            style="green" if drive.valid else "yellow",
+        )
+
+
+def watch(
+    address: str, *, stop: Callable[[Picture], bool], console: Console | None = None, quiet: bool = False
+) -> tuple[Picture, int]:
+    """Show the table until `stop` says so; what it knew at the end, and how many messages it missed."""
+    console = console or Console(stderr=True)
+    subscriber = Subscriber(address, ("spikes/", "drive/", "status/", "units/"))
+    picture = Picture()
+    heard = drawn = time.monotonic()
+    live = Live(console=console, auto_refresh=False, screen=False, transient=False)
+    try:
+        if not quiet:
+            live.start()
+        while not stop(picture):
+            received = subscriber.receive(STALE_S / 2)
+            now = time.monotonic()
+            if received is not None:
+                picture.take(received[1])
+                heard = now
+            if not quiet and now - drawn >= REFRESH_S:
+                drawn = now
+                live.update(picture.render(console.width, sum(subscriber.missed.values()), now - heard), refresh=True)
+    finally:
+        if not quiet:
+            live.stop()
+        missed = sum(subscriber.missed.values())
+        subscriber.close()
+    return picture, missed
