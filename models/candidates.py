@@ -75,7 +75,9 @@ def search(
     active = np.ascontiguousarray(whitened[activity >= np.quantile(activity, 1 - active_share)])
     for _ in range(iterations):
         vectors = fixed_point_step(active, vectors, contrast)
-    found = [judge(source, fs_hz, refractory_s) for source in sources_of(whitened, vectors)]
+    sources = sources_of(whitened, vectors)
+    sources *= np.where(np.einsum("ij,ij,ij->i", sources, sources, sources) < 0, -1, 1)[:, None]  # spikes point up
+    found = [judge(source, fs_hz, refractory_s) for source in sources]
     best = _distinct([one for one in found if len(one.spikes) >= MIN_SPIKES and one.sil >= MIN_SIL], fs_hz)
     current = list(best)
     for _ in range(refinements if best else 0):

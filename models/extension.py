@@ -37,7 +37,7 @@ def extend(emg: NDArray[np.float32], extension: int) -> NDArray[np.float32]:
     """
     samples, channels = emg.shape
     extended = np.zeros((samples, extension * channels), np.float32)
-    for lag in range(extension):
+    for lag in range(min(extension, samples)):
         extended[lag:, lag * channels : (lag + 1) * channels] = emg[: samples - lag]
     return extended
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .peaks import discharges
+from .peaks import discharges, peaks
 from .quality import interval_variation, irregular_share, mean_rate, pulse_to_noise_db, silhouette
+
+SIDE_LOBE_S = 0.004  # a discharge's own side lobes in the source are nearer than this
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,24 @@ class FiringLimits:
     max_cov : float
         Largest coefficient of variation of the intervals, pauses left out.
     min_discharges : int
+        Fewer make a mean that is mostly other units' noise.
     min_rate_hz, max_rate_hz : float, discharges/s while active
     max_irregular : float
         Largest share of intervals below half the local rhythm: 0.02 for one unit, 0.25 for two merged.
+    max_crowded : float
+        Largest share of peaks as high as a discharge that follow one too soon: 0 to 0.03 for one unit with a few
+        doublets, 0.15 and more for two merged, whose train looks regular once these peaks are dropped.
     refractory_s : float, s
         Least distance between two discharges.
     """
 
     min_sil: float = 0.9
     max_cov: float = 0.5
-    min_discharges: int = 30
+    min_discharges: int = 50
     min_rate_hz: float = 3.0
     max_rate_hz: float = 40.0
     max_irregular: float = 0.12
+    max_crowded: float = 0.08
     refractory_s: float = 0.02
 
 
@@ -51,6 +58,8 @@ class Firing:
         Height that parts spikes from other peaks, in the source's unit.
     sil, pnr_db, cov, rate_hz, irregular : float
         See `quality`.
+    crowded : float
+        Of the peaks above the threshold, the share dropped because another is nearer than the refractory time.
     """
 
     spikes: NDArray[np.int64]
@@ -61,6 +70,7 @@ class Firing:
     cov: float
     rate_hz: float
     irregular: float
+    crowded: float
 
     def meets(self, limits: FiringLimits, min_sil: float | None = None) -> bool:
         """Whether one motor unit can be behind this source; `min_sil` replaces the limits' own."""
@@ -70,6 +80,7 @@ class Firing:
             and len(self.spikes) >= limits.min_discharges
             and limits.min_rate_hz <= self.rate_hz <= limits.max_rate_hz
             and self.irregular <= limits.max_irregular
+            and self.crowded <= limits.max_crowded
         )
 
 
@@ -85,13 +96,17 @@ def judge(source: NDArray[np.float32], fs_hz: float, refractory_s: float = 0.02)
     """
     spikes, rest, split = discharges(source, max(1, round(refractory_s * fs_hz)))
     height = source[spikes].astype(np.float64)
+    threshold = float(np.sqrt(split.boundary))
+    close = peaks(source, max(1, round(SIDE_LOBE_S * fs_hz)))
+    high = np.count_nonzero(source[close] > threshold)
     return Firing(
         spikes=spikes,
         level=float(height.mean()) if len(height) else 0.0,
-        threshold=float(np.sqrt(split.boundary)),
+        threshold=threshold,
         sil=silhouette(height**2, source[rest].astype(np.float64) ** 2),
         pnr_db=pulse_to_noise_db(source, spikes),
         cov=interval_variation(spikes, fs_hz),
         rate_hz=mean_rate(spikes, fs_hz),
         irregular=irregular_share(spikes, fs_hz),
+        crowded=max(0.0, 1 - len(spikes) / high) if high else 0.0,
     )

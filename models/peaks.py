@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+FEWEST = 10  # peaks; fewer discharges than these make no unit
+
 
 def peaks_plain(source: NDArray[np.float32], distance: int) -> NDArray[np.int64]:
     """Positive local maxima, read from left to right; of two closer than `distance` the higher stays.
@@ -87,13 +89,21 @@ def two_means(heights: NDArray[np.floating]) -> Split:
 
 
 def capped(heights: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Heights with what exceeds the upper class's mean by 3 standard deviations cut off there.
+    """Heights without outliers: what stands far above the upper class is cut down to it.
 
-    One artefact a hundred times higher than the spikes would otherwise be a class of its own.
+    A handful of artefacts, each many times higher than the spikes, would otherwise be a class of their own and the
+    spikes would count as noise. An upper class of fewer than `FEWEST` peaks is cut down to the next highest peak;
+    what is then above the upper class's mean by 3 standard deviations is cut off there.
+
+    Parameters
+    ----------
+    heights : ndarray, shape (peaks,), two or more
     """
-    split = two_means(heights)
-    upper = heights[heights > split.boundary]
-    return np.minimum(heights, upper.mean() + 3 * upper.std()) if len(upper) > 1 else heights
+    upper = heights[heights > two_means(heights).boundary]
+    if len(upper) < FEWEST < len(heights):
+        heights = np.minimum(heights, np.partition(heights, -FEWEST)[-FEWEST])
+        upper = heights[heights > two_means(heights).boundary]
+    return np.minimum(heights, upper.mean() + 3 * upper.std()) if len(upper) else heights
 
 
 def discharges(source: NDArray[np.float32], distance: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Split]:

@@ -21,6 +21,7 @@ from .duplicates import distinct
 from .extension import default_extension, project
 from .firing import Firing, FiringLimits, judge
 from .freezing import align, linear_filters
+from .matching import agree
 from .peaks import peaks
 from .peeling import subtract, waveforms
 from .refinement import detect_again
@@ -53,6 +54,8 @@ class SearchSettings:
         Share of the samples, the most active, that the fixed point sees.
     search_sil : float
         Least silhouette on the residual of a unit that is subtracted.
+    min_agreement : float
+        Least rate of agreement of a frozen filter's discharges with the unit's train as the search left it.
     limits : FiringLimits
         What a frozen filter's source must meet.
     peel_s : float, s
@@ -73,6 +76,7 @@ class SearchSettings:
     refinements: int = 4
     active_share: float = 0.4
     search_sil: float = 0.85
+    min_agreement: float = 0.8
     limits: FiringLimits = field(default_factory=FiringLimits)
     peel_s: float = 0.025
     edge_s: float = 1.0
@@ -157,12 +161,14 @@ def separate(
     whole = np.ascontiguousarray(emg[:, channels] / np.float32(scale), np.float32)
     inner = whole[edge : len(whole) - edge]
 
-    active = inner[active_stretch(inner, fs_hz)]
+    stretch = active_stretch(inner, fs_hz)
+    active, start = inner[stretch], edge + stretch.start
 
     units, log = _successive_cancellation(active, search_extension, settings, fs_hz, progress)
     whitening = fit_ridge(active, extension, settings.ridge)
-    means = [align(active, one.spikes, whitening, extension, extension // 2)[1] for one in units]
-    frozen = _freeze(whole, edge, whitening, extension, means, settings, fs_hz)
+    aligned = [align(active, one.spikes, whitening, extension, extension // 2) for one in units]
+    trains = [train + start for train, _ in aligned]  # samples of the whole recording
+    frozen = _freeze(whole, edge, whitening, extension, trains, [mean for _, mean in aligned], settings, fs_hz)
     if progress is not None:
         progress(1.0, len(frozen.discharges))
     return _on_all_channels(replace(frozen, log=tuple(log)), channels, emg.shape[1], scale)
@@ -245,6 +251,7 @@ def _freeze(
     edge: int,
     whitening: Whitening,
     extension: int,
+    trains: Sequence[NDArray[np.int64]],
     means: Sequence[NDArray[np.float32]],
     settings: SearchSettings,
     fs_hz: float,
@@ -255,24 +262,27 @@ def _freeze(
         raise CalibrationError(_NOTHING_FOUND)
     filters = linear_filters(means, whitening)
     sources = np.ascontiguousarray(project(emg, filters, extension).T)  # (units, samples)
-    judged = [judge(source[edge : len(emg) - edge], fs_hz, limits.refractory_s) for source in sources]
-    good = [index for index, one in enumerate(judged) if one.meets(limits)]
-    kept = [
-        good[index]
-        for index in distinct([judged[i].spikes for i in good], np.array([judged[i].sil for i in good]), fs_hz)
+    inside = [judge(source[edge : len(emg) - edge], fs_hz, limits.refractory_s) for source in sources]
+    judged = [replace(one, spikes=one.spikes + edge) for one in inside]
+    good = [
+        index
+        for index, one in enumerate(judged)
+        if one.meets(limits) and _agreement(one.spikes, trains[index], fs_hz) >= settings.min_agreement
     ]
+    distinct_ones = distinct([judged[i].spikes for i in good], np.array([judged[i].sil for i in good]), fs_hz)
+    kept = [good[index] for index in distinct_ones]
     if not kept:
         raise CalibrationError(_NOTHING_FOUND)
     refractory = max(1, round(limits.refractory_s * fs_hz))
-    trains = []
+    discharges = []
     for index in kept:
         found = peaks(sources[index], refractory)
-        trains.append(found[sources[index][found] > judged[index].threshold])
+        discharges.append(found[sources[index][found] > judged[index].threshold])
     level = np.array([judged[index].level for index in kept])
     return Separation(
         extension=extension,
         whitening=whitening,
-        discharges=tuple(trains),
+        discharges=tuple(discharges),
         filters=np.ascontiguousarray(filters[:, kept] / level, np.float32),
         unit_means=np.stack([means[index] for index in kept], axis=1),
         thresholds=np.array([judged[index].threshold for index in kept]) / level,
@@ -281,6 +291,11 @@ def _freeze(
         cov=np.array([judged[index].cov for index in kept]),
         log=(),
     )
+
+
+def _agreement(found: NDArray[np.int64], train: NDArray[np.int64], fs_hz: float) -> float:
+    """Rate of agreement within 1 ms, the peak's place in the source left free by 10 ms."""
+    return agree(found, train, tolerance=max(1, round(0.001 * fs_hz)), max_shift=round(0.01 * fs_hz)).roa
 
 
 _NOTHING_FOUND = (

@@ -12,7 +12,7 @@ import zmq
 
 from .errors import AddressError, MessageError
 from .messages import decode_request, encode_reply
-from .publisher import bind
+from .publisher import READABLE, bind, events
 
 MAX_REQUEST_BYTES = 4096  # ZeroMQ cuts off whoever sends more
 AT_ONCE = 16  # requests answered between two hops
@@ -46,7 +46,7 @@ class Control:
     def tend(self) -> None:
         """Answer what has come in, a few requests at most."""
         for _ in range(AT_ONCE):
-            if not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+            if not events(self._socket) & READABLE:
                 return
             client, *frames = self._socket.recv_multipart()
             delimiter = frames[:1] == [b""]

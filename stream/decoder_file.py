@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from .errors import DecoderError
 from .geometry import Geometry
-from .onnx_file import OnnxFile, read_onnx
+from .onnx_file import Node, OnnxFile, read_onnx
 
 SCHEMA = 1
 BLOCK = 8  # samples a graph call takes; anchored to the sample count, so any hop gives the same sources
 PREFIX = "myodrive."
 LARGEST_DECODER_BYTES = 256 * 2**20
+GRAPH = (Node("MatMul", ("window", "filters"), ("sources",)),)
+MONTAGES = ("monopolar", "single-differential")
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
@@ -177,6 +179,8 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
     k = info.extension * len(info.channels.index)
     m = len(info.units)
     rank = info.whitening.rank
+    if model.nodes != GRAPH or model.inputs != {"window": (BLOCK, k)} or model.outputs != {"sources": (BLOCK, m)}:
+        raise DecoderError(f'"{path}" has another graph than a decoder of this version: calibrate again')
     expected = {
         "filters": (k, m),
         "separation_vectors": (rank, m),
@@ -184,7 +188,7 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
         "inverse_covariance": (k, k),
         "unit_means": (k, m),
     }
-    matrices = {}
+    matrices: dict[str, NDArray[np.float32]] = {}
     for name, shape in expected.items():
         if name not in model.initializers:
             raise DecoderError(f'"{path}" lacks the matrix {name}: calibrate again')
@@ -194,7 +198,7 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
             raise DecoderError(f'"{path}" has {name} as {found}, not float32 {list(shape)}: calibrate again')
         if not np.isfinite(matrix).all():
             raise DecoderError(f'"{path}" has values in {name} that are not numbers: calibrate again')
-        matrices[name] = matrix
+        matrices[name] = cast(NDArray[np.float32], matrix)
     return Decoder(info=info, model=model, sha256=hashlib.sha256(raw).hexdigest(), path=path, **matrices)
 
 
@@ -204,7 +208,7 @@ def _info_of(model: OnnxFile, path: str) -> DecoderInfo:
         raise DecoderError(f'"{path}" is an ONNX file of another program: give one that `myodrive calibrate` wrote')
     if metadata[PREFIX + "schema"] != str(SCHEMA):
         raise DecoderError(
-            f'"{path}" has decoder schema {metadata[PREFIX + "schema"][:20]}, this version reads {SCHEMA}: '
+            f'"{path}" has decoder schema {_shown(metadata[PREFIX + "schema"])}, this version reads {SCHEMA}: '
             "calibrate again with this version"
         )
     fields = {}
@@ -213,37 +217,62 @@ def _info_of(model: OnnxFile, path: str) -> DecoderInfo:
             try:
                 fields[key.removeprefix(PREFIX)] = msgspec.json.decode(value)
             except (msgspec.DecodeError, RecursionError) as error:
-                raise DecoderError(f'"{path}" has {key} that is not JSON ({error}): calibrate again') from error
+                raise DecoderError(
+                    f'"{path}" has {_shown(key)} that is not JSON ({_shown(error)}): calibrate again'
+                ) from error
     try:
         info = msgspec.convert(fields, DecoderInfo)
     except msgspec.ValidationError as error:
-        raise DecoderError(f'"{path}" has metadata that does not fit the schema ({error}): calibrate again') from error
+        raise DecoderError(f'"{path}" has metadata that does not fit ({_shown(error)}): calibrate again') from error
     fault = _fault(info)
     if fault:
         raise DecoderError(f'"{path}" has {fault}: calibrate again')
     return info
 
 
+def _shown(what: object) -> str:
+    """Text out of a file as it may stand in a message: short, and without control characters."""
+    return ascii(str(what))[1:-1][:120]
+
+
 def _fault(info: DecoderInfo) -> str | None:
     """What is wrong with metadata that has the right types, or None."""
     channels = info.channels
     n = len(channels.index)
+    places = [*channels.row, *channels.col]
+    largest = max(channels.grid_rows, channels.grid_cols)
     sections = info.filter.sections
     checks = [
         (not 1 <= n <= 4096, f"{n} channels"),
         (len(channels.row) != n or len(channels.col) != n, "rows and columns for another number of channels"),
+        (not 1 <= min(channels.grid_rows, channels.grid_cols) <= largest <= 4096, "a grid of an impossible size"),
+        (not all(0 <= place < largest for place in places), "a channel off its grid"),
+        (not 0.1 <= channels.ied_mm <= 1000.0, f"electrodes {channels.ied_mm} mm apart"),
+        (info.montage not in MONTAGES, "a montage that is not known"),
         (channels.labels is not None and len(channels.labels) != n, "labels for another number of channels"),
         (len(set(channels.index)) != n, "a channel selected twice"),
         (n > 0 and not 0 <= min(channels.index, default=0), "a negative channel number"),
         (max(channels.index, default=0) >= channels.stream_channels, "a channel beyond those of its stream"),
+        (not channels.stream_channels <= 65_536, f"a stream of {channels.stream_channels} channels"),
         (not 1 <= info.extension <= 256, f"an extension factor of {info.extension}"),
         (not 1.0 <= info.fs_hz <= 1e6, f"a rate of {info.fs_hz} Hz"),
         (not 1 <= len(info.units) <= 4096, f"{len(info.units)} units"),
         ([unit.id for unit in info.units] != list(range(len(info.units))), "unit numbers that do not count from 0"),
         (not 1 <= len(sections) <= 64, f"{len(sections)} filter sections"),
         (any(len(s) != 6 or s[3] != 1.0 or not np.isfinite(s).all() for s in sections), "a malformed filter"),
+        (any(not _stable(s) for s in sections if len(s) == 6), "an unstable filter"),
+        (not 1 <= info.whitening.rank <= n * info.extension, f"a whitening of rank {info.whitening.rank}"),
+        (any(not 0 < unit.threshold < unit.spike_height for unit in info.units), "a threshold above its spikes"),
         (not 0 <= info.detector.lookahead <= 10_000, f"a look-ahead of {info.detector.lookahead} samples"),
         (not 0 <= info.detector.refractory <= 100_000, f"a refractory time of {info.detector.refractory} samples"),
         (not info.command.full > info.command.rest, "a full level that is not above the rest level"),
+        (not info.command.envelope_full > info.command.envelope_rest, "a full level that is not above the rest level"),
+        (not 0 <= info.command.dead_band < 1, f"a dead band of {info.command.dead_band}"),
     ]
     return next((found for wrong, found in checks if wrong), None)
+
+
+def _stable(section: list[float]) -> bool:
+    """Whether both poles of a second-order section lie inside the unit circle."""
+    a1, a2 = section[4], section[5]
+    return abs(a2) < 1.0 and abs(a1) < 1.0 + a2

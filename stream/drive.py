@@ -75,7 +75,7 @@ def _drive_kernel(
         smooth[2] = keep * smooth[2] + (1.0 - keep) * rectified
         smooth[3] = keep * smooth[3] + (1.0 - keep) * smooth[2]
         k = math.floor(n * rate_hz / fs)
-        if math.ceil(k * fs / rate_hz) == n:
+        if math.ceil(k * fs / rate_hz) == n or math.ceil((k + 1) * fs / rate_hz) == n:  # k may be rounded down
             out[rows, 0] = n
             out[rows, 1] = smooth[1]
             out[rows, 2] = smooth[3]

@@ -87,6 +87,7 @@ class StreamFinder:
         self._ignore_uid = ignore_uid
         self._check = check
         self._stop = threading.Event()
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, name="stream-finder", daemon=True)
         self._thread.start()
 
@@ -111,7 +112,12 @@ class StreamFinder:
                 continue
             self.refusal = None
             self.found = found
+            self._done.set()
             return
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until a stream is found, `timeout_s` at most."""
+        self._done.wait(timeout_s)
 
     def stop(self) -> None:
         """Give up; the thread ends by itself within a resolve."""

@@ -7,7 +7,6 @@ looked for again by its source id, compared with the decoder, and taken up where
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -126,7 +125,6 @@ class StreamSource:
         self._arrival = Arrival()
         self._waited = False
         self._pulled = self._taken = 0  # rows of the raw buffer that hold samples, and that were handed on
-        self._lost_before = 0
         self._finder: StreamFinder | None = StreamFinder(name, None, "", check)
 
     @property
@@ -165,7 +163,8 @@ class StreamSource:
         if self._inlet is None or self.stalled:
             self._look_for_stream()
         if self._inlet is None:
-            time.sleep(STALLED_WAIT_S if self.stalled else WAIT_S)
+            assert self._finder is not None
+            self._finder.wait(STALLED_WAIT_S if self.stalled else WAIT_S)
             return
         error = ctypes.c_int()
         wait = STALLED_WAIT_S if self.stalled else WAIT_S

@@ -23,8 +23,8 @@ class LatencyHistogram:
 
     def record(self, milliseconds: float) -> None:
         """Count one latency, ms."""
-        place = int(PER_DECADE * math.log10(max(milliseconds, SMALLEST_MS) / SMALLEST_MS))
-        self._counts[min(place, len(self._counts) - 1)] += 1
+        place = PER_DECADE * math.log10(max(SMALLEST_MS, milliseconds) / SMALLEST_MS)
+        self._counts[int(min(place, len(self._counts) - 1))] += 1
         self._total += 1
         self._max = max(self._max, milliseconds)
 

@@ -15,6 +15,7 @@ from .errors import MessageError
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 4 * 2**20
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # text that is not UTF-8 is a type of its own
 
 
 class Message(msgspec.Struct, kw_only=True):
@@ -138,7 +139,7 @@ def decode(frames: list[bytes]) -> Message:
         raise MessageError(f"a message of {len(body)} bytes is larger than any of ours: its sender is no pipeline")
     try:
         message = _decoders[kind].decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MessageError(f"a {kind} message cannot be read ({error}): its sender speaks another protocol") from error
     if message.v != VERSION:
         raise MessageError(f"a message of version {message.v}, this program reads {VERSION}: update the older one")
@@ -161,7 +162,7 @@ def decode_request(body: bytes) -> str:
         raise MessageError(f"a request of {len(body)} bytes is too long")
     try:
         word = _request_decoder.decode(body).do
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise MessageError('a request is one MessagePack map {"do": "..."}' + f" ({str(error)[:80]})") from error
     if word not in CONTROL_WORDS:
         raise MessageError(f'"{word[:40]}" is not one of {", ".join(CONTROL_WORDS)}')

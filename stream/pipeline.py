@@ -17,7 +17,7 @@ from .drive import DriveMaker, DriveSettings
 from .errors import OptionError
 from .filter import CausalFilter
 from .session import SourceSession
-from .watch import GOOD, ChannelWatch, zero_what_is_no_number
+from .watch import GOOD, ChannelWatch, replace_what_is_no_number
 from .whiten import Whitener
 from .window import Windower
 
@@ -95,6 +95,7 @@ class Pipeline:
         )
         self._settle = max(info.extension, math.ceil(SETTLE_S * info.fs_hz))
         self._settled_at = 0
+        self._held = np.zeros(channels, np.float32)  # last number of every channel
         self._warm_up()
         self.reset(0)
 
@@ -131,12 +132,12 @@ class Pipeline:
         self.samples = samples = len(raw)
         signal = self.signal[:samples]
         signal[:] = raw
-        zero_what_is_no_number(signal)
+        replace_what_is_no_number(signal, self._held)
         self.filter(signal)  # in place, causal
         flagged = self.watch(raw, signal)
         if flagged:
             np.equal(self.watch.state, GOOD, out=self.drive.good)
-        self._decode(signal)
+        self.decode(signal)
         spikes = self.detector(self.sources[:samples], first_sample)
         self.drive(signal, first_sample, self.detector.unit, self.detector.sample, spikes)
         return flagged
@@ -145,7 +146,7 @@ class Pipeline:
         """Whether the drive of `sample` can be acted on: settled, and enough channels are good."""
         return sample >= self._settled_at and self.watch.bad_share <= WORST_BAD_SHARE
 
-    def _decode(self, signal: NDArray[np.float32]) -> None:
+    def decode(self, signal: NDArray[np.float32]) -> None:
         """Sources of the hop, in blocks anchored to the sample count."""
         done = 0
         while done < len(signal):
@@ -163,3 +164,4 @@ class Pipeline:
             self(noise, start)
         self.watch.forgive()
         self.drive.good[:] = True
+        self._held[:] = 0.0

@@ -13,6 +13,7 @@ from .errors import AddressError
 from .messages import Message
 
 HIGH_WATER = 10_000  # messages a slow subscriber may fall behind
+READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 
 
 def bind(socket: zmq.Socket[bytes], address: str) -> None:
@@ -25,6 +26,11 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
         else:
             reason = f"{address} cannot be bound ({error.strerror}): an address looks like tcp://127.0.0.1:5570"
         raise AddressError(reason) from error
+
+
+def events(socket: zmq.Socket[bytes]) -> int:
+    """What `socket` is ready for, READABLE or WRITABLE or both."""
+    return int(socket.getsockopt(zmq.EVENTS))
 
 
 class Publisher:
@@ -72,7 +78,7 @@ class Publisher:
         message.t_pub = now
         body = self._encode(message)
         topic = self.topic(kind)
-        if self._socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:  # type: ignore[operator]
+        if events(self._socket) & WRITABLE:
             self._socket.send(topic, zmq.SNDMORE)
             self._socket.send(body)
         else:
@@ -86,10 +92,10 @@ class Publisher:
 
     def newcomers(self) -> set[str] | None:
         """Prefixes subscribed to since the last call, or None; call it often, it costs a microsecond."""
-        if not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+        if not events(self._socket) & READABLE:
             return None
         arrived: set[str] = set()
-        while self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+        while events(self._socket) & READABLE:
             event = self._socket.recv()
             if event[:1] == b"\x01":
                 self._prefixes.add(event[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -21,7 +22,7 @@ from .watch import GOOD, REASONS
 
 STATUS_S = 1.0
 CHANGE_S = 0.05  # at most this often for changes
-EMG_S = 1.0 / 30
+EMG_HZ = 30.0
 TRUST_SPIKES = 20  # a unit's trust follows its last so many discharges
 
 
@@ -54,7 +55,7 @@ class Reporter:
         self._trust = np.ones(len(decoder.info.units))
         self._spike_height = np.array([unit.spike_height for unit in decoder.info.units])
         self._threshold = np.array([unit.threshold for unit in decoder.info.units])
-        self._status_at = self._change_at = self._emg_at = self._drive_at = 0.0
+        self._status_at = self._change_at = self._drive_at = 0.0
         self._told: tuple[Any, ...] = ()
         self._source: StreamSource | None = None
         self._pipeline: Pipeline | None = None
@@ -76,6 +77,9 @@ class Reporter:
         """Report on these from now on."""
         self._source = source
         self._pipeline = pipeline
+        self._emg_due = math.ceil(self._fs / EMG_HZ)
+        self._emg = np.zeros((self._emg_due + len(pipeline.signal), pipeline.signal.shape[1]), np.float32)
+        self._emg_held = 0
 
     # what goes out after a hop
 
@@ -91,9 +95,7 @@ class Reporter:
                 self._send_spikes(hop, now)
             for row in range(pipeline.drive.count):
                 self._send_drive(row, now)
-        if now >= self._emg_at and self._publisher.wanted("emg"):
-            self._emg_at = now + EMG_S
-            self._send_emg(hop, now)
+        self._gather_emg(hop, now)
         return now
 
     def settle_accounts(self, hop: Hop, sent: float) -> None:
@@ -155,14 +157,24 @@ class Reporter:
         )  # fmt: skip
         self._publisher.send("drive", message, now)
 
-    def _send_emg(self, hop: Hop, now: float) -> None:
+    def _gather_emg(self, hop: Hop, now: float) -> None:
+        """Keep the filtered EMG while somebody wants it, and send it in blocks without holes but the gaps."""
         pipeline, source = self._pipeline, self._source
         assert pipeline is not None
         assert source is not None
-        block = pipeline.signal[: pipeline.samples].T  # (channels, samples) uV
-        message = Emg(
-            sample=source.sample, t=hop.stamp, first_sample=hop.first_sample, fs_hz=self._fs, emg=block.tolist()
-        )
+        if not self._publisher.wanted("emg"):
+            self._emg_held = 0
+            return
+        if hop.lost_before:
+            self._emg_held = 0
+        self._emg[self._emg_held : self._emg_held + pipeline.samples] = pipeline.signal[: pipeline.samples]
+        self._emg_held += pipeline.samples
+        if self._emg_held < self._emg_due:
+            return
+        block = self._emg[: self._emg_held].T  # (channels, samples) uV
+        first = source.sample - self._emg_held + 1
+        self._emg_held = 0
+        message = Emg(sample=source.sample, t=hop.stamp, first_sample=first, fs_hz=self._fs, emg=block.tolist())
         self._publisher.send("emg", message, now)
 
     # what goes out between hops

@@ -8,6 +8,7 @@ to half a sample period, and an estimate otherwise (`exact` says which).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 TRACK_S = 0.5  # time constant of the phase tracking
 LEARN_S = 0.5  # jitter is learnt over the first stretch; until then only long gaps are believed
 LEARN_TOLERANCE_S = 0.02
-JITTER_TIMES = 6.0
+JITTER_S = 5.0  # memory of the jitter: some 40 of the largest usual chunks
+JITTER_TIMES = 8.0  # mean deviations; 6 standard deviations of a Gaussian one
 REPEAT_S = 1.0  # stamps that go back by less are repeats, by more a clock that jumped
 LARGEST_RATE_ERROR = 0.01
+LEAD_FALLS = 1e-3  # per second: faster than any two clocks drift apart
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Timeline:
         self._next = 0.0  # stamp expected of the next sample
         self._jitter = 0.0
         self._seen = 0
-        self._arrived = 0.0
+        self._lead = -math.inf  # stamps ahead of the local clock, at most; falls behind slowly
         self._stretch = Stretch()
 
     @property
@@ -84,6 +87,8 @@ class Timeline:
         stretch = self._stretch
         stretch.repeats = stretch.lost = 0
         samples = len(stamps)
+        if not (math.isfinite(stamps[0]) and math.isfinite(stamps[samples - 1])):
+            return self._count_only()
         if self._seen == 0:
             self._next = float(stamps[0])
         tolerance = max(0.75 * self._nominal, JITTER_TIMES * self._jitter)
@@ -97,7 +102,6 @@ class Timeline:
             if first_error >= -REPEAT_S:
                 stretch.repeats = self._repeated(stamps, tolerance)
                 stretch.samples = 0
-                self._arrived = now
                 return stretch
             self._jump(float(stamps[0]))
             first_error = 0.0
@@ -107,13 +111,16 @@ class Timeline:
             samples = self._break(stamps, first_error, tolerance)
             last_error = float(stamps[samples - 1]) - self._next - (samples - 1) * self.period
         self._track(0.5 * (first_error + last_error), samples)
-        self._arrived = now
+        self._lead = max(float(stamps[samples - 1]) - now, self._lead - LEAD_FALLS * samples * self._nominal)
         stretch.samples = samples
         return stretch
 
     def _skip(self, stretch: Stretch, ahead: float, now: float) -> float:
-        """Count a gap of `ahead` seconds, or a jump of the clock if less time than that has passed here."""
-        if ahead > now - self._arrived + REPEAT_S:
+        """Count a gap of `ahead` seconds, or a jump of the clock if less time than that has passed here.
+
+        Samples may come late, and then many at once; they never come earlier after their stamps than they did before.
+        """
+        if self._next + ahead - now > self._lead + REPEAT_S:
             self._jump(self._next + ahead)
             return 0.0
         stretch.lost = round(ahead / self.period)
@@ -127,6 +134,13 @@ class Timeline:
     def _jump(self, stamp: float) -> None:
         self.clock_jumps += 1
         self._next = stamp
+        self._lead = -math.inf
+
+    def _count_only(self) -> Stretch:
+        """Take the next sample as the one expected: a stamp that is no number says nothing."""
+        self._next += self.period
+        self._stretch.samples = 1
+        return self._stretch
 
     def _repeated(self, stamps: NDArray[np.float64], tolerance: float) -> int:
         """How many of the first samples were seen before."""
@@ -149,5 +163,6 @@ class Timeline:
         wanted = self.period + 0.25 * share * share * error / samples
         least, most = self._nominal * (1 - LARGEST_RATE_ERROR), self._nominal * (1 + LARGEST_RATE_ERROR)
         self.period = min(most, max(least, wanted))
-        self._jitter += share * (abs(error) - self._jitter)
         self._seen += samples
+        share = samples / min(self._seen, JITTER_S / self._nominal)  # a plain mean at first
+        self._jitter += min(1.0, share) * (abs(error) - self._jitter)

@@ -42,17 +42,23 @@ def _gather_kernel(raw, filtered, first, last, level, count):  # type: ignore[no
             level[2, c] += filtered[t, c] * filtered[t, c]
 
 
-@njit("void(float32[:, ::1])", cache=True, nogil=True)
-def zero_what_is_no_number(block):  # type: ignore[no-untyped-def]
-    """Put 0 where `block` holds NaN or infinity, so that no filter state is lost to it."""
+@njit("void(float32[:, ::1], float32[::1])", cache=True, nogil=True)
+def replace_what_is_no_number(block, held):  # type: ignore[no-untyped-def]
+    """Where `block` holds NaN or infinity, put the channel's last number, so that no filter state is lost to it.
+
+    Zero would not do: an electrode's offset of millivolts makes it a step that rings through the filter as spikes.
+    `held` is float32 (channels,), the last numbers; it is updated.
+    """
     for t in range(block.shape[0]):
         for c in range(block.shape[1]):
-            if not math.isfinite(block[t, c]):
-                block[t, c] = 0.0
+            if math.isfinite(block[t, c]):
+                held[c] = block[t, c]
+            else:
+                block[t, c] = held[c]
 
 
 def judge(
-    level: NDArray[np.float64], count: NDArray[np.int64], samples: int, neighbours: NDArray[np.bool_]
+    level: NDArray[np.float64], count: NDArray[np.int64], samples: int, neighbours: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """What each channel was over one stretch.
 
@@ -63,7 +69,8 @@ def judge(
     count : ndarray of int64, shape (3, channels)
         Samples that were no numbers, at the largest, and at the smallest.
     samples : int
-    neighbours : ndarray of bool, shape (channels, channels)
+    neighbours : ndarray of int64, shape (channels, most)
+        Channels that touch each channel, filled up with -1.
 
     Returns
     -------
@@ -75,14 +82,33 @@ def judge(
     rms = np.sqrt(squares / samples)
     flat = highest <= lowest
     sound = ~flat & (count[0] == 0)
-    for c in np.flatnonzero(sound & (rms > NOISY_FLOOR_UV)):
-        around = neighbours[c] & sound
-        if around.any() and rms[c] > NOISY_TIMES * np.median(rms[around]):
-            verdict[c] = NOISY
+    beside = np.where((neighbours >= 0) & sound[neighbours], rms[neighbours], np.inf)  # (channels, most)
+    usual = _median_of_finite(beside)
+    verdict[sound & (rms > NOISY_FLOOR_UV) & np.isfinite(usual) & (rms > NOISY_TIMES * usual)] = NOISY
     verdict[np.maximum(count[1], count[2]) > STUCK_SHARE * samples] = SATURATED
     verdict[flat] = FLAT
     verdict[count[0] > 0] = NOT_A_NUMBER
     return verdict
+
+
+def _median_of_finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median of the finite values in each row, infinite where there is none."""
+    ordered = np.sort(values, axis=1)  # infinities last
+    count = np.isfinite(values).sum(axis=1)
+    row = np.arange(len(values))
+    return 0.5 * (
+        ordered[row, np.maximum(count - 1, 0) // 2] + ordered[row, np.minimum(count // 2, len(ordered[0]) - 1)]
+    )
+
+
+def _listed(neighbours: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Neighbours as a list for each channel, (channels, most), filled up with -1."""
+    most = max(1, int(neighbours.sum(axis=1).max(initial=0)))
+    listed = np.full((len(neighbours), most), -1)
+    for c, touching in enumerate(neighbours):
+        places = np.flatnonzero(touching)
+        listed[c, : len(places)] = places
+    return listed
 
 
 class ChannelWatch:
@@ -111,7 +137,7 @@ class ChannelWatch:
         self.stretch = max(2, math.ceil(STRETCH_S * fs_hz))
         self._clear_after = math.ceil(CLEAR_AFTER_S / STRETCH_S)
         self._good_for = np.zeros(channels, np.int64)
-        self._neighbours = neighbours
+        self._neighbours = _listed(neighbours)
         self._level = np.zeros((3, channels))
         self._count = np.zeros((3, channels), np.int64)
         self.reset()

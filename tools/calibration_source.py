@@ -38,7 +38,7 @@ def from_file(
     start_s, end_s : float
         The part to use, s.
     """
-    recording = read_recording(path)
+    recording = read_recording(path, need_places=grid_name is None)
     index = list(range(recording.channels)) if channels is None else channels
     _check_selection(index, recording.channels, f'"{path}"')
     geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))

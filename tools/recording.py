@@ -84,7 +84,7 @@ class Recording:
         return self.samples / self.fs_hz
 
 
-def read_recording(path: str | os.PathLike[str], allow_nan: bool = False) -> Recording:
+def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True) -> Recording:
     """Read a recording file and check everything a later step relies on.
 
     Parameters
@@ -93,6 +93,8 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False) -> Rec
         An HDF5 file laid out as a recording.
     allow_nan : bool
         Take samples that are not finite as they are (a lost packet, a channel that was off).
+    need_places : bool
+        Refuse a file that does not say where its electrodes are; else they are put in one row, to be replaced.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False) -> Rec
         raise RecordingError(f'no recording at "{path}": check the path.')
     try:
         with h5py.File(path, "r") as file:
-            return _read_open_file(file, path, allow_nan)
+            return _read_open_file(file, path, allow_nan, need_places)
     except OSError as error:
         reason = "it is cut off or damaged" if "truncated" in str(error) else "it is damaged or of another format"
         if isinstance(error, PermissionError) or not os.access(path, os.R_OK):
@@ -118,7 +120,7 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False) -> Rec
         raise RecordingError(f'"{path}" cannot be read as an HDF5 recording, {reason}: choose another file.') from error
 
 
-def _read_open_file(file: h5py.File, path: Path, allow_nan: bool) -> Recording:
+def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: bool) -> Recording:
     emg_data = _dataset(file, "emg", path, "the EMG")
     fs_hz = _positive(file, "fs_hz", path)
     shape = emg_data.shape
@@ -156,7 +158,7 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool) -> Recording:
     return Recording(
         emg=emg,
         fs_hz=fs_hz,
-        geometry=_geometry(file, path, channels),
+        geometry=_geometry(file, path, channels) if need_places or "row" in file else _in_a_row(channels),
         muscle=_text(file, "muscle"),
         source=_text(file, "source"),
         license=_text(file, "license"),
@@ -236,6 +238,11 @@ def _geometry(file: h5py.File, path: Path, channels: int) -> Geometry:
     if len(set(zip(row.tolist(), col.tolist(), strict=True))) != channels:
         raise RecordingError(f'"{path}" puts two channels on one electrode: correct row and col.')
     return Geometry(row, col, _positive(file, "ied_mm", path), *sizes)
+
+
+def _in_a_row(channels: int) -> Geometry:
+    """Places of electrodes that nothing is known of."""
+    return Geometry(np.arange(channels), np.zeros(channels, np.int64), 1.0, channels, 1)
 
 
 def _force(file: h5py.File, path: Path, samples: int) -> NDArray[np.float32] | None:

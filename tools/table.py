@@ -15,7 +15,8 @@ from rich.text import Text
 from ..stream.messages import Drive, Message, Spikes, Status, Units
 from .subscriber import STALE_S, Subscriber
 
-RASTER_S = 5.0
+CELL_S = 0.04  # a character of the raster; braille cells hold two marks side by side
+CELLS = " ⡇⢸⣿"
 REFRESH_S = 0.1
 STATE_STYLE = {"live": "bold green", "stalled": "bold red", "paused": "bold yellow", "stopped": "bold red"}
 
@@ -82,18 +83,18 @@ class Picture:
         table = Table(box=None, padding=(0, 1), expand=False)
         for name in ("unit", "SIL", "1/s", "spikes"):
             table.add_column(name, justify="right")
-        table.add_column(f"last {RASTER_S:g} s", justify="left")
-        since = self._newest - RASTER_S
+        span = columns * CELL_S
+        table.add_column(f"last {span:.1f} s", justify="left")
+        since = self._newest - span
         while self._raster and self._raster[0][0] < since:
             self._raster.popleft()
-        marks: dict[int, set[int]] = defaultdict(set)
+        marks: dict[int, list[int]] = defaultdict(lambda: [0] * columns)
         for t, unit in self._raster:
-            marks[unit].add(min(columns - 1, int((t - since) / RASTER_S * columns)))
+            half = min(2 * columns - 1, int(2 * (t - since) / CELL_S))
+            marks[unit][half // 2] |= 1 + half % 2
         rates = self.drive.rate if self.drive is not None else []
         for entry in self.units.units if self.units is not None else []:
-            train = Text("".join("│" if c in marks[entry.id] else "·" for c in range(columns)))
-            train.highlight_regex("│+", "bold cyan")
-            train.highlight_regex("·+", "grey37")
+            train = Text("".join(CELLS[mark] for mark in marks[entry.id]), style="bold cyan")
             rate = rates[entry.id] if entry.id < len(rates) else 0.0
             table.add_row(str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id]), train)
         return table

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.separation import SearchSettings, separate
 
 from .synthetic import FS_HZ, make_recording

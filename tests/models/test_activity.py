@@ -1,6 +1,7 @@
 """The active stretch is where the contraction is."""
 
 import numpy as np
+
 from myodrive.models.activity import active_stretch
 
 FS_HZ = 1000.0

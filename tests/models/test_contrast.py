@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.contrast import CONTRASTS, SKEW, fixed_point_step, unit_length
 
 

@@ -1,6 +1,7 @@
 """Of two trains of one unit the better stays; other units stay."""
 
 import numpy as np
+
 from myodrive.models.duplicates import common_share, distinct
 
 from .synthetic import FS_HZ, make_trains

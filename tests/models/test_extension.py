@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.extension import (
     default_extension,
     extend,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.firing import FiringLimits, judge
 
 from .synthetic import FS_HZ, make_trains

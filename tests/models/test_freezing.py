@@ -1,6 +1,7 @@
 """Live filters: where they look, and their scale."""
 
 import numpy as np
+
 from myodrive.models.extension import extend, extended_mean, project
 from myodrive.models.freezing import align, best_lag, linear_filters
 from myodrive.models.whitening import fit_ridge

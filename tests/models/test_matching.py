@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from myodrive.models.matching import agree, assign, match_count, shift_counts, shift_counts_plain
 
 FS_HZ = 2000.0

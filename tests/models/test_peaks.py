@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from myodrive.models.peaks import capped, discharges, peaks, peaks_plain, two_means
 
 small_integers = arrays(np.float32, st.integers(0, 80), elements=st.integers(-4, 4))  # many ties and plateaux

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.peeling import add_response, subtract, waveforms
 
 from .synthetic import make_trains

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.quality import (
     interval_variation,
     irregular_share,

@@ -1,6 +1,7 @@
 """Detecting a unit again, the others taken out, brings its train nearer to the truth."""
 
 import numpy as np
+
 from myodrive.models.extension import project
 from myodrive.models.firing import judge
 from myodrive.models.matching import agree

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from myodrive.models.duplicates import common_share
 from myodrive.models.extension import extended_mean, project
 from myodrive.models.matching import agree, assign

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from myodrive.models.extension import extend, extended_covariance, project
 from myodrive.models.whitening import fit_ridge, fit_whitening
 from myodrive.stream.errors import CalibrationError

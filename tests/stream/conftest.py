@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import zmq
+
 from myodrive.stream import decoder_file as df
 from myodrive.stream import loop, messages
 from myodrive.stream.errors import AddressError

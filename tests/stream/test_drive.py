@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myodrive.stream.decoder_file import CommandLevels
 from myodrive.stream.drive import SILENT_AFTER_S, DriveMaker, DriveSettings, drive_reference, low_pass_keep
 
@@ -44,6 +45,18 @@ def test_read_outs_are_at_the_due_samples_once_each(fs_hz, hop, rate_hz):
     rows = run(maker(fs_hz, longest=hop, rate_hz=rate_hz), silence(samples, 1), [], hop)
     due = [math.ceil(k * fs_hz / rate_hz) for k in range(int(3.1 * rate_hz) + 1)]
     assert rows[:, 0].tolist() == [n for n in due if n < samples]
+
+
+@pytest.mark.parametrize(("fs_hz", "rate_hz"), [(1481.48, 33.3), (1111.11, 33.3), (2148.148, 12.5), (2222.2222, 12.5)])
+def test_no_read_out_is_missed_to_rounding_in_hours(fs_hz, rate_hz):
+    drive = maker(fs_hz, units=1, channels=1, longest=1, rate_hz=rate_hz)
+    none = np.zeros(1, np.int64)
+    due = [math.ceil(k * fs_hz / rate_hz) for k in range(100_000)]
+    suspects = [n for n in due if math.ceil(math.floor(n * rate_hz / fs_hz) * fs_hz / rate_hz) != n]
+    assert suspects  # else this test says nothing
+    for n in suspects:
+        assert drive(silence(1, 1), n, none, none, 0) == 1
+        assert drive(silence(1, 1), n - 1, none, none, 0) == drive(silence(1, 1), n + 1, none, none, 0) == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myodrive.stream.filter import CausalFilter, filter_reference
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myodrive.stream.latency import PER_DECADE, SMALLEST_MS, LatencyHistogram
 
 WIDTH = 10 ** (1 / PER_DECADE)  # of a bin

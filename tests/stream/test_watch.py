@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.signal
+
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.geometry import Geometry
 from myodrive.stream.watch import (
@@ -11,9 +13,11 @@ from myodrive.stream.watch import (
     NOISY,
     NOT_A_NUMBER,
     SATURATED,
+    STRETCH_S,
     ChannelWatch,
-    zero_what_is_no_number,
+    replace_what_is_no_number,
 )
+from myodrive.tools.recording import read_recording
 
 FS_HZ = 2000.0
 CHANNELS = 20
@@ -62,11 +66,12 @@ def flags_over_time(signal, hop, fs_hz=FS_HZ, grid=GRID):
     """(sample, flags) at each change; the sample is the last of the hop that made it."""
     watch = ChannelWatch(fs_hz, grid.neighbours())
     filter_ = CausalFilter([[1, -1, 0, 1, -0.95, 0]], signal.shape[1])  # a high-pass
+    held = np.zeros(signal.shape[1], np.float32)
     changes = []
     for start in range(0, len(signal), hop):
         raw = signal[start : start + hop]
         filtered = raw.copy()
-        zero_what_is_no_number(filtered)
+        replace_what_is_no_number(filtered, held)
         filter_(filtered)
         if watch(raw, filtered):
             changes.append((start + len(raw), watch.state.copy()))
@@ -82,10 +87,11 @@ def test_a_bad_channel_is_flagged_within_half_a_second_alone_and_cleared_two_sec
     assert START < at <= START + 0.5 * FS_HZ + 8
     for _, state in changes[:-1]:
         assert np.flatnonzero(state).tolist() == [BAD]
-    assert state[BAD] == KINDS[kind]
+    assert KINDS[kind] in {state[BAD] for _, state in changes[:-1]}
     at, state = changes[-1]
     assert not state.any()
-    assert END + CLEAR_AFTER_S * FS_HZ <= at <= END + (CLEAR_AFTER_S + 0.5) * FS_HZ + 8
+    stretch = STRETCH_S * FS_HZ  # a fault may end within one, and what is left of it may look good
+    assert END - stretch + CLEAR_AFTER_S * FS_HZ <= at <= END + stretch + CLEAR_AFTER_S * FS_HZ + 8
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,12 +141,8 @@ def test_a_reset_begins_a_new_stretch_and_keeps_the_flags():
 
 
 def test_clean_real_emg_flags_nothing(excerpt_path):
-    from myodrive.tools.recording import read_recording
-
     recording = read_recording(excerpt_path)
     watch = ChannelWatch(recording.fs_hz, recording.geometry.neighbours())
-    import scipy.signal
-
     sections = scipy.signal.butter(2, [20, 500], "bandpass", fs=recording.fs_hz, output="sos")
     filter_ = CausalFilter(sections, recording.channels)
     for start in range(0, recording.samples, 64):
@@ -151,7 +153,9 @@ def test_clean_real_emg_flags_nothing(excerpt_path):
         assert not watch.state.any(), (start / recording.fs_hz, np.flatnonzero(watch.state))
 
 
-def test_what_is_no_number_becomes_zero_and_nothing_else_does():
+def test_what_is_no_number_becomes_the_channels_last_number_and_nothing_else_changes():
+    held = np.array([0, 7, 8], np.float32)
     block = np.array([[1, np.nan, -3.5], [np.inf, 0, -np.inf]], np.float32)
-    zero_what_is_no_number(block)
-    assert block.tolist() == [[1, 0, -3.5], [0, 0, 0]]
+    replace_what_is_no_number(block, held)
+    assert block.tolist() == [[1, 7, -3.5], [1, 0, -3.5]]
+    assert held.tolist() == [1, 0, -3.5]

@@ -84,7 +84,7 @@ def test_every_sample_arrives_in_order_with_its_own_time_and_never_early(path, r
     np.testing.assert_allclose(stamps - stamps[0], np.arange(recording.samples) / FS_HZ, atol=1e-7)
     last_of_chunk = stamps[7::8]
     assert (clock[7::8] >= last_of_chunk - 1e-6).all()
-    assert np.median(clock[7::8] - last_of_chunk) < 0.005
+    assert np.median(clock[7::8] - last_of_chunk) < 0.02
     assert process.returncode == 0
     assert "sent 2200 samples" in said
 
@@ -135,7 +135,7 @@ def test_a_gap_costs_exactly_its_samples_and_a_stall_none(path, recording):
     expected = np.delete(np.arange(recording.samples), lost) / FS_HZ
     np.testing.assert_allclose(stamps - stamps[0], expected, atol=1e-7)
     age = clock - stamps
-    assert 0.25 < age[expected >= 0.5][0] < 0.4
+    assert 0.25 < age[expected >= 0.5][0] < 0.6
     assert age[expected >= 0.85].min() < 0.05
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +14,8 @@ from rich.console import Console
 from ...stream.errors import StreamError
 from ..console import add_json, messages, print_json
 from ..live import stop_on_signals
+from ..ports import control_address, free_port_pair
+from ..processes import finish, json_of, start
 from ..recording import BUNDLED
 from ..subscriber import ask
 from ..table import Picture, watch
@@ -40,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
         decoder = args.keep or str(Path(folder) / "decoder.onnx")
         _say(args, f"1/3  calibrating on {Path(args.recording).name}")
-        calibration = _json_of(["calibrate", args.recording, "-o", decoder, "--json"])
+        calibration = json_of(["calibrate", args.recording, "-o", decoder, "--json"])
         units = calibration["units"]
         _say(args, f"     {len(units)} motor units in {calibration['seconds']:.1f} s")
         _say(args, f'2/3  a simulated amplifier plays it as the LSL stream "{name}"')
@@ -57,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
                 console=Console(stderr=True),
                 quiet=args.json,
             )
-            ask(address_of_control(address), "stop")
+            ask(control_address(address), "stop")
             out, _ = pipeline.communicate(timeout=10)
         finally:
             finish(amplifier)
@@ -98,51 +97,6 @@ class Countdown:
             self._live = True
             self._end = time.monotonic() + self._seconds
         return time.monotonic() > self._end
-
-
-def start(arguments: list[str]) -> subprocess.Popen[bytes]:
-    """One of our commands as a process of its own."""
-    command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    """End a process of ours, by force if it must be."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port_pair() -> int:
-    """A port that is free on the loopback interface, and so is the next."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-
-
-def address_of_control(address: str) -> str:
-    """The control socket's address beside `address`."""
-    host, _, port = address.rpartition(":")
-    return f"{host}:{int(port) + 1}"
-
-
-def _json_of(arguments: list[str]) -> dict:
-    """Run one of our commands with its progress shown, and read its JSON."""
-    command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
-        raise StreamError("the calibration failed, see above")
-    return msgspec.json.decode(done.stdout)
 
 
 def _say(args: argparse.Namespace, line: str) -> None:

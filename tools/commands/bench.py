@@ -1,0 +1,94 @@
+"""``myodrive bench``: the measurements that the README quotes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from ...stream.errors import OptionError
+from ..console import add_json, messages, print_json, progress_bar
+from ..recording import BUNDLED
+
+EXAMPLE = "myodrive bench latency\n  myodrive bench throughput --channels 256 --units 60 --cores 1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("name", choices=["latency", "throughput", "calibration"], help="what to measure")
+    parser.add_argument("--channels", type=int, default=64, help="throughput: channels (%(default)s)")
+    parser.add_argument("--units", type=int, default=20, help="latency, throughput: units (%(default)s)")
+    parser.add_argument("--cores", type=int, default=1, help="throughput: cores to use (%(default)s)")
+    parser.add_argument("--hop", type=int, default=8, help="latency, throughput: samples a hop (%(default)s)")
+    parser.add_argument("--seconds", type=float, help="latency: how long (60); throughput: EMG in each of 5 runs (10)")
+    parser.add_argument("--recording", default=str(BUNDLED), help="latency, calibration: recording (the bundled one)")
+    parser.add_argument("--decoder", help="latency: a decoder of that recording, instead of calibrating")
+    parser.add_argument("--provider", choices=["cpu", "cuda"], default="cpu", help="what runs the graph (%(default)s)")
+    parser.add_argument(
+        "--whitening", choices=["folded", "staged"], default="folded", help="throughput: how to whiten (%(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="throughput: of the synthetic stream (%(default)s)")
+    add_json(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    for option, least, most in (("channels", 4, 1024), ("units", 1, 1000), ("cores", 1, os.cpu_count() or 1)):
+        if not least <= getattr(args, option) <= most:
+            raise OptionError(f"--{option} {getattr(args, option)} is out of range here: choose {least} to {most}")
+    if args.seconds is not None and not 1 <= args.seconds <= 86_400:
+        raise OptionError(f"--seconds {args.seconds:g} is out of range: choose 1 to 86400")
+    result = {"latency": _latency, "throughput": _throughput, "calibration": _calibration}[args.name](args)
+    result = {"bench": args.name, **result}
+    if args.json:
+        print_json(result)
+    else:
+        for line in lines(result):
+            messages.print(line)
+    return 0
+
+
+def _latency(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_latency import latency
+
+    with progress_bar("latency") as progress:
+        return latency(
+            seconds=args.seconds or 60.0, hop=args.hop, units=args.units, recording=args.recording,
+            decoder_path=args.decoder, provider=args.provider, progress=progress,
+        )  # fmt: skip
+
+
+def _throughput(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_throughput import throughput
+
+    with progress_bar("throughput") as progress:
+        return throughput(
+            args.channels, args.units, hop=args.hop, cores=args.cores, seconds=args.seconds or 10.0,
+            provider=args.provider, whitening=args.whitening, seed=args.seed, progress=progress,
+        )  # fmt: skip
+
+
+def _calibration(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_calibration import calibration
+
+    return calibration(args.recording)
+
+
+def lines(result: dict[str, Any], indent: str = "") -> list[str]:
+    """A result as lines for a person: one value each, groups indented."""
+    shown = []
+    for name, value in result.items():
+        if isinstance(value, dict) and all(isinstance(v, float) for v in value.values()) and len(value) < 6:
+            shown.append(f"{indent}{name}: " + "  ".join(f"{k} {_number(v)}" for k, v in value.items()))
+        elif isinstance(value, dict):
+            shown.append(f"{indent}{name}:")
+            shown += lines(value, indent + "  ")
+        elif isinstance(value, list):
+            shown.append(f"{indent}{name}: " + "  ".join(_number(v) for v in value))
+        else:
+            shown.append(f"{indent}{name}: {_number(value)}")
+    return shown
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
