@@ -29,7 +29,7 @@ from ..stream.drive import DriveMaker, DriveSettings
 from ..stream.errors import CalibrationError
 from ..stream.filter import CausalFilter
 from ..stream.geometry import Geometry
-from ..stream.watch import FLAT, GOOD, ChannelWatch, zero_what_is_no_number
+from ..stream.watch import FLAT, GOOD, ChannelWatch, replace_what_is_no_number
 from .bandpass import design_filter
 from .extension import extend, project
 from .peaks import capped, two_means
@@ -198,7 +198,7 @@ def calibrate(
 def _filtered(emg: NDArray[np.float32], settings: FilterSettings) -> NDArray[np.float32]:
     """The EMG as the live path filters it."""
     filtered = np.array(emg, np.float32, order="C")
-    zero_what_is_no_number(filtered)
+    replace_what_is_no_number(filtered, np.zeros(filtered.shape[1], np.float32))
     CausalFilter(settings.sections, filtered.shape[1])(filtered)
     return filtered
 

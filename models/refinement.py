@@ -49,12 +49,12 @@ def detect_again(
     list of Firing, one per unit
     """
     channels = shapes.shape[2]
-    reach = before - extension + 1
-    means, lags = [], []
+    reach = min(before - extension + 1, shapes.shape[1] - before - 1)
+    means = []
     for shape in shapes:
-        lag = best_lag(shape[: extension + 2 * reach], whitening, extension, reach)
-        lags.append(lag)
-        means.append(shape[reach + lag : reach + lag + extension][::-1].reshape(-1))
+        around = shape[before - extension + 1 - reach : before + reach + 1]
+        lag = best_lag(around, whitening, extension, reach)
+        means.append(around[reach + lag : reach + lag + extension][::-1].reshape(-1))
     vectors = whitening.matrix.T @ np.stack(means, axis=1)  # (rank, units)
     filters = whitening.matrix @ vectors
     firings = []

@@ -207,7 +207,8 @@ def _successive_cancellation(
     progress: Callable[[float, int], None] | None,
 ) -> tuple[list[Firing], list[Round]]:
     """Find units, subtract them, and search what is left, until a round brings nothing new."""
-    limits, before = settings.limits, max(round(settings.peel_s * fs_hz), extension)
+    limits, reach = settings.limits, max(round(settings.peel_s * fs_hz), extension)
+    before, after = reach + extension // 2, reach - extension // 2  # the filter looks at the samples before its peak
     contrast = CONTRASTS[settings.contrast]
     units: list[Firing] = []
     log: list[Round] = []
@@ -228,7 +229,11 @@ def _successive_cancellation(
             whitened, contrast, fs_hz=fs_hz, starts=settings.starts, iterations=settings.iterations,
             active_share=settings.active_share, refinements=settings.refinements, refractory_s=limits.refractory_s,
         )  # fmt: skip
-        fresh = [one for one in candidates if one.meets(limits, settings.search_sil)]
+        fresh = [
+            replace(one, spikes=align(residual, one.spikes, whitening, extension, extension)[0])
+            for one in candidates
+            if one.meets(limits, settings.search_sil)
+        ]
         known = len(units)
         everyone = units + fresh
         rank = np.array([2.0] * known + [one.sil for one in fresh])  # known units come first
@@ -238,7 +243,7 @@ def _successive_cancellation(
         if not units:
             break
         trains = [one.spikes for one in units]
-        shapes = waveforms(emg, trains, before, before)
+        shapes = waveforms(emg, trains, before, after)
         residual = subtract(emg, trains, shapes, before)
         log.append(Round(len(fresh), len(units), float(np.var(residual) / np.var(emg))))
         if not fresh:

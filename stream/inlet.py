@@ -125,7 +125,7 @@ class StreamSource:
         self._arrival = Arrival()
         self._waited = False
         self._pulled = self._taken = 0  # rows of the raw buffer that hold samples, and that were handed on
-        self._finder: StreamFinder | None = StreamFinder(name, None, "", check)
+        self._finder: StreamFinder | None = StreamFinder(name, None, "", self._check_all)
 
     @property
     def sample(self) -> int:
@@ -213,10 +213,15 @@ class StreamSource:
         if self._finder is None:
             assert self.source is not None
             uid = "" if self._inlet is None else self.source.uid
-            self._finder = StreamFinder(self.name, self.source.source_id or None, uid, self._check)
+            self._finder = StreamFinder(self.name, self.source.source_id or None, uid, self._check_all)
         elif self._finder.found is not None:
             self._take_up(self._finder.found)
             self._finder = None
+
+    def _check_all(self, source: SourceInfo) -> None:
+        """Raise StreamError for a stream that does not fit, by its unit too: taking it up must not fail."""
+        self._check(source)
+        gain_to_microvolts(source, self._index, self._gain)
 
     def _take_up(self, found: Found) -> None:
         """Prepare the buffers for a stream, the only place that allocates after start."""

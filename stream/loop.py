@@ -38,12 +38,14 @@ def run(
     gc.freeze()  # what exists now lives as long as the loop: no collection looks at it again
     reporter.announce("waiting", clock())
     end = None if seconds is None else clock() + seconds
-    while not (reporter.stopping or stop() or (end is not None and clock() > end)):
-        hop = source.next_hop()
-        if hop.samples:
-            pipeline(hop.signal, hop.first_sample, hop.lost_before)
-            reporter.report(hop, clock())
-            reporter.settle_accounts(hop, clock())
-        reporter.tend(clock())
-    reporter.announce("stopped", clock())
-    gc.unfreeze()
+    try:
+        while not (reporter.stopping or stop() or (end is not None and clock() > end)):
+            hop = source.next_hop()
+            if hop.samples:
+                pipeline(hop.signal, hop.first_sample, hop.lost_before)
+                reporter.report(hop, clock())
+                reporter.settle_accounts(hop, clock())
+            reporter.tend(clock())
+    finally:  # whatever ended it, subscribers are told
+        reporter.announce("stopped", clock())
+        gc.unfreeze()

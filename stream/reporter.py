@@ -88,9 +88,7 @@ class Reporter:
         pipeline, source = self._pipeline, self._source
         assert pipeline is not None
         assert source is not None
-        if self.paused:
-            self._drive_invalid(now)
-        else:
+        if not self.paused:
             if pipeline.detector.count:
                 self._send_spikes(hop, now)
             for row in range(pipeline.drive.count):
@@ -147,6 +145,8 @@ class Reporter:
         pipeline, source = self._pipeline, self._source
         assert pipeline is not None
         assert source is not None
+        if source.samples_in == 0:
+            return
         period = 1.0 / pipeline.drive.settings.rate_hz
         if now - self._drive_at < period:
             return
@@ -182,7 +182,7 @@ class Reporter:
     def tend(self, now: float) -> None:
         """Serve newcomers and the control socket; send the status when it is due or has changed."""
         self._follow_state(now)
-        if self.state == "stalled":
+        if self.state in ("stalled", "paused"):
             self._drive_invalid(now)
         newcomers = self._publisher.newcomers()
         if newcomers is not None:
@@ -215,8 +215,6 @@ class Reporter:
         else:
             state = "stalled" if source.stalled else "live"
         if (state, reason) != (self.state, self._reason):
-            if state == "stalled" and self._pipeline is not None:
-                self._pipeline.drive.reset()
             self.announce(state, now, reason)
 
     def _concerns(self, prefix: str, kind: str) -> bool:
@@ -303,6 +301,6 @@ def next_port(address: str) -> str:
         The address is not ``tcp://host:port``.
     """
     host, colon, port = address.rpartition(":")
-    if not address.startswith("tcp://") or not colon or not port.isdigit() or not 0 < int(port) < 65535:
+    if not address.startswith("tcp://") or not colon or not port.isdecimal() or not 0 < int(port) < 65535:
         raise AddressError(f'"{address}" is not an address: one looks like tcp://127.0.0.1:5570')
     return f"{host}:{int(port) + 1}"

@@ -106,7 +106,7 @@ def gain_to_microvolts(source: SourceInfo, index: NDArray[np.int64], gain: float
     Raises
     ------
     StreamError
-        No gain is given and the stream names a unit that is not a voltage, or none with integer samples.
+        No gain is given and the stream names a unit that is not a voltage.
     """
     if gain is not None:
         return np.full(len(index), gain, np.float32)

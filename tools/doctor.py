@@ -78,9 +78,7 @@ def _threads() -> Finding:
     too_many = [name for name, value in given.items() if value.isdecimal() and int(value) > cores]
     found = f"{cores} cores for this process" + "".join(f", {name}={value}" for name, value in given.items())
     if too_many:
-        return Finding(
-            "threads", "problem", found, f"lower {too_many[0]} to {cores}: more get in each other's way"
-        )
+        return Finding("threads", "problem", found, f"lower {too_many[0]} to {cores}: more get in each other's way")
     return Finding("threads", "ok" if cores > 1 else "note", found, "" if cores > 1 else "calibration wants two cores")
 
 
@@ -175,7 +173,5 @@ def _decoder() -> Finding:
     spent = sum(stage_costs(decoder, synthetic_emg(64, 2.0, 2048.0, 0), 8).values())
     found = f"64 channels, 20 units: {spent:.0f} us for each 8 samples, of 3906 us there are"
     if spent > 1000:
-        return Finding(
-            "decoding", "problem", found, "this machine is too slow or busy: take fewer channels or units"
-        )
+        return Finding("decoding", "problem", found, "this machine is too slow or busy: take fewer channels or units")
     return Finding("decoding", "ok", found)

@@ -48,6 +48,10 @@ class Picture:
         elif isinstance(message, Status):
             self.status = message
 
+    def ago(self, unit: int, span_s: float) -> list[float]:
+        """How long ago a unit discharged, within the last `span_s` seconds."""
+        return [self._newest - t for t, one in self._raster if one == unit and self._newest - t < span_s]
+
     def render(self, width: int, missed: int, age_s: float) -> Group:
         """The picture as rich draws it; `age_s` is how long no message has come."""
         columns = max(20, min(100, width - 34))
@@ -86,10 +90,10 @@ class Picture:
         span = columns * CELL_S
         table.add_column(f"last {span:.1f} s", justify="left")
         since = self._newest - span
-        while self._raster and self._raster[0][0] < since:
-            self._raster.popleft()
         marks: dict[int, list[int]] = defaultdict(lambda: [0] * columns)
-        for t, unit in self._raster:
+        for t, unit in reversed(self._raster):
+            if t < since:
+                break
             half = min(2 * columns - 1, int(2 * (t - since) / CELL_S))
             marks[unit][half // 2] |= 1 + half % 2
         rates = self.drive.rate if self.drive is not None else []

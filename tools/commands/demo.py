@@ -14,6 +14,7 @@ from rich.console import Console
 from ...stream.errors import StreamError
 from ..console import add_json, messages, print_json
 from ..live import stop_on_signals
+from ..picture import save_picture
 from ..ports import control_address, free_port_pair
 from ..processes import finish, json_of, start
 from ..recording import BUNDLED
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recording", default=str(BUNDLED), help="recording to play (the bundled one)")
     parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
     parser.add_argument("--keep", metavar="DECODER", help="keep the decoder in this file")
+    parser.add_argument("--picture", metavar="SVG", help="save the table as it stands at the end")
     add_json(parser)
 
 
@@ -56,6 +58,8 @@ def main(args: argparse.Namespace) -> int:
                 console=Console(stderr=True),
                 quiet=args.json,
             )
+            if args.picture:
+                save_picture(picture, args.picture)
             ask(control_address(address), "stop")
             out, _ = pipeline.communicate(timeout=10)
         finally:
