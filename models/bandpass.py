@@ -41,7 +41,7 @@ def design_filter(
     high_hz = min(high_hz, 0.45 * fs_hz)
     if not 0 < low_hz < high_hz:
         raise OptionError(
-            f"a pass-band from {low_hz:g} to {high_hz:g} Hz is empty at {fs_hz:g} Hz: lower --low or raise the rate"
+            f"a pass-band from {low_hz:g} to {high_hz:g} Hz is empty at {fs_hz:g} Hz: record at a higher rate"
         )
     sections = [scipy.signal.butter(order, [low_hz, high_hz], "bandpass", fs=fs_hz, output="sos")]
     notches = [] if mains_hz is None else [n * mains_hz for n in range(1, harmonics + 1) if n * mains_hz < high_hz]

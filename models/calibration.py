@@ -29,7 +29,8 @@ from ..stream.drive import DriveMaker, DriveSettings
 from ..stream.errors import CalibrationError
 from ..stream.filter import CausalFilter
 from ..stream.geometry import Geometry
-from ..stream.watch import FLAT, GOOD, ChannelWatch, replace_what_is_no_number
+from ..stream.pipeline import SETTLE_S
+from ..stream.watch import GOOD, REASONS, ChannelWatch, replace_what_is_no_number
 from .bandpass import design_filter
 from .extension import extend, project
 from .peaks import capped, two_means
@@ -209,7 +210,7 @@ def _bad_channels(source: CalibrationInput, filtered: NDArray[np.float32], named
     emg = np.ascontiguousarray(source.emg, np.float32)
     stretch = watch.stretch
     stretches = len(emg) // stretch
-    flagged = np.zeros((stretches, emg.shape[1]), np.int64)
+    flagged = np.full((max(1, stretches), emg.shape[1]), GOOD, np.int64)
     for s in range(stretches):
         part = slice(s * stretch, (s + 1) * stretch)
         watch.forgive()
@@ -217,10 +218,9 @@ def _bad_channels(source: CalibrationInput, filtered: NDArray[np.float32], named
         flagged[s] = watch.state
     left_out = {channel: "named as bad" for channel in named if channel in source.index}
     often = (flagged != GOOD).mean(axis=0) > BAD_SHARE
-    reasons = {FLAT: "flat"}
     for c in np.flatnonzero(often):
         kinds, counts = np.unique(flagged[flagged[:, c] != GOOD, c], return_counts=True)
-        left_out.setdefault(source.index[c], reasons.get(int(kinds[counts.argmax()]), "bad"))
+        left_out.setdefault(source.index[c], REASONS[int(kinds[counts.argmax()])])
     return left_out
 
 
@@ -238,14 +238,17 @@ def _measure_units(
     detector: DetectorSettings,
 ) -> tuple[list[Unit], list[NDArray[np.int64]]]:
     """Thresholds from the peaks that the live detector sees, and the quality of what it then reports."""
-    peaks = _detect(sources, np.full(sources.shape[1], 1e-3, np.float32), detector.lookahead, detector.lookahead + 1)
+    deaf_until = max(found.extension, math.ceil(SETTLE_S * fs_hz))  # as the live path, until its filter has settled
+    any_peak = np.full(sources.shape[1], 1e-3, np.float32)
+    peaks = _detect(sources, any_peak, detector.lookahead, detector.lookahead + 1, deaf_until)
     units, discharges = [], []
     for m, places in enumerate(peaks):
         source = sources[:, m]
         power = source[places].astype(np.float64) ** 2
         split = two_means(capped(power))
         threshold = math.sqrt(split.boundary)
-        spikes = _detect(source[:, None], np.array([threshold], np.float32), detector.lookahead, detector.refractory)[0]
+        above = np.array([threshold], np.float32)
+        spikes = _detect(source[:, None], above, detector.lookahead, detector.refractory, deaf_until)[0]
         if len(spikes) < 2:
             raise CalibrationError(f"unit {m} has {len(spikes)} discharges with its frozen filter: record for longer")
         rest = np.setdiff1d(places[power < split.boundary], spikes)
@@ -268,10 +271,11 @@ def _measure_units(
 
 
 def _detect(
-    sources: NDArray[np.float32], threshold: NDArray[np.float32], lookahead: int, refractory: int
+    sources: NDArray[np.float32], threshold: NDArray[np.float32], lookahead: int, refractory: int, deaf_until: int
 ) -> list[NDArray[np.int64]]:
     """Discharges of every unit by the live detector."""
     detector = Detector(threshold, lookahead, refractory, len(sources))
+    detector.reset(deaf_until)
     count = detector(np.ascontiguousarray(sources), 0)
     unit, sample = detector.unit[:count], detector.sample[:count]
     return [sample[unit == m].copy() for m in range(len(threshold))]

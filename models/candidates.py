@@ -46,6 +46,7 @@ def search(
     starts: int,
     iterations: int,
     active_share: float,
+    cap: float,
     refinements: int,
     refractory_s: float,
 ) -> list[Firing]:
@@ -61,6 +62,8 @@ def search(
         strong units.
     active_share : float
         The fixed point sees this share of the samples, the most active ones.
+    cap : float
+        Samples more active than this share of all are scaled down to it.
     refinements : int
         Times a vector is replaced by the mean of the whitened signals at its spikes.
     refractory_s : float, s
@@ -72,7 +75,8 @@ def search(
     """
     activity = np.einsum("ij,ij->i", whitened, whitened)
     vectors = unit_length(np.ascontiguousarray(whitened[start_instants(activity, starts)].T))
-    active = np.ascontiguousarray(whitened[activity >= np.quantile(activity, 1 - active_share)])
+    busy = activity >= np.quantile(activity, 1 - active_share)
+    active = whitened[busy] * np.sqrt(np.minimum(1, np.quantile(activity, cap) / activity[busy]))[:, None]
     for _ in range(iterations):
         vectors = fixed_point_step(active, vectors, contrast)
     sources = sources_of(whitened, vectors)

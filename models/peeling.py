@@ -17,9 +17,7 @@ from .matching import shift_counts
 Train = NDArray[np.int64]
 
 
-def waveforms(
-    emg: NDArray[np.float32], trains: Sequence[Train], before: int, after: int
-) -> NDArray[np.float32]:
+def waveforms(emg: NDArray[np.float32], trains: Sequence[Train], before: int, after: int) -> NDArray[np.float32]:
     """Waveforms that, repeated at the discharges and added, come closest to the EMG.
 
     Normal equations of ``min |emg - sum_units sum_spikes waveform|^2``: each unit pair's block is Toeplitz, its
@@ -77,12 +75,12 @@ def subtract(
     -------
     ndarray of float32, shape (samples, channels), uV
     """
-    rest = emg.copy()
-    after = shapes.shape[1] - before
+    window = shapes.shape[1]
+    rest = np.pad(emg, ((before, window), (0, 0)))  # so that windows may reach over the ends
     for train, shape in zip(trains, shapes, strict=True):
-        for instant in train[(train >= before) & (train + after <= len(emg))]:
-            rest[instant - before : instant + after] -= shape
-    return rest
+        for instant in train:
+            rest[instant : instant + window] -= shape
+    return np.ascontiguousarray(rest[before : before + len(emg)])
 
 
 def add_response(
@@ -97,7 +95,8 @@ def add_response(
     response : ndarray of float32, shape (window,)
         The filter's answer to the unit's waveform, starting `before` samples before the discharge.
     """
-    after = len(response) - before
-    for instant in train[(train >= before) & (train + after <= len(source))]:
-        source[instant - before : instant + after] += response
+    for instant in train:
+        start = instant - before
+        low, high = max(start, 0), min(start + len(response), len(source))
+        source[low:high] += response[low - start : high - start]
     return source

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
-from .candidates import sources_of
-from .extension import project
+from .extension import extended_covariance, project
 from .firing import Firing, judge
-from .freezing import best_lag
 from .peeling import add_response
-from .whitening import Whitening
+
+RIDGE = 0.01  # of the median channel's variance: what float32 covariances and a short recording leave uncertain
 
 
 def detect_again(
-    whitened: NDArray[np.float32],
-    whitening: Whitening,
+    residual: NDArray[np.float32],
     units: Sequence[Firing],
     shapes: NDArray[np.float32],
     *,
@@ -28,15 +27,13 @@ def detect_again(
 ) -> list[Firing]:
     """Run each unit's matched filter over the residual with the unit's own waveforms put back.
 
-    The filter is ``C+ a`` with the covariance of the residual: what the other units explain is neither in the
-    signal nor counted as noise, so weak units are seen as if they fired alone.
+    The filter is ``(C + ridge)^-1 a`` with the covariance of the residual: what the other units explain is neither
+    in the signal nor counted as noise, so weak units are seen as if they fired alone.
 
     Parameters
     ----------
-    whitened : ndarray of float32, shape (samples, rank)
-        The residual, extended and whitened.
-    whitening : Whitening
-        Fitted to the residual.
+    residual : ndarray of float32, shape (samples, channels)
+        The EMG without the units' waveforms.
     units : sequence of Firing
         Their spikes are those whose waveforms were subtracted.
     shapes : ndarray of float32, shape (units, window, channels)
@@ -48,18 +45,20 @@ def detect_again(
     -------
     list of Firing, one per unit
     """
-    channels = shapes.shape[2]
-    reach = min(before - extension + 1, shapes.shape[1] - before - 1)
-    means = []
+    covariance = extended_covariance(residual, extension)
+    covariance.flat[:: len(covariance) + 1] += RIDGE * np.median(np.diag(covariance))
+    factor = scipy.linalg.cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+    reach = min(extension // 2, before - extension + 1, shapes.shape[1] - before - 1)
+    lags = range(before - reach, before + reach + 1)
+    filters = []
     for shape in shapes:
-        around = shape[before - extension + 1 - reach : before + reach + 1]
-        lag = best_lag(around, whitening, extension, reach)
-        means.append(around[reach + lag : reach + lag + extension][::-1].reshape(-1))
-    vectors = whitening.matrix.T @ np.stack(means, axis=1)  # (rank, units)
-    filters = whitening.matrix @ vectors
+        means = np.stack([shape[lag - extension + 1 : lag + 1][::-1].reshape(-1) for lag in lags], axis=1)
+        answers = scipy.linalg.cho_solve(factor, means, check_finite=False)  # (extended, lags)
+        filters.append(answers[:, np.argmax(np.sum(means * answers, axis=0))])
+    filters = np.stack(filters, axis=1).astype(np.float32)
     firings = []
-    for index, source in enumerate(sources_of(whitened, vectors)):
-        tail = np.zeros((extension - 1, channels), np.float32)  # the filter answers until it has left the waveform
+    for index, source in enumerate(np.ascontiguousarray(project(residual, filters, extension).T)):
+        tail = np.zeros((extension - 1, residual.shape[1]), np.float32)  # until the waveform has left the filter
         response = project(np.concatenate([shapes[index], tail]), filters[:, index : index + 1], extension)[:, 0]
         add_response(source, units[index].spikes, response, before)
         firings.append(judge(source, fs_hz, refractory_s))

@@ -52,6 +52,13 @@ class SearchSettings:
         Times a vector is replaced by the mean at its spikes.
     active_share : float
         Share of the samples, the most active, that the fixed point sees.
+    cap : float
+        Samples more active than this share of all are scaled down to it: leftovers of a subtraction are few and
+        large, and would own the contrast.
+    max_rank : int
+        Most eigenvalues kept in the search.
+    polish : int
+        Times all units are detected again, the others subtracted, in each round.
     search_sil : float
         Least silhouette on the residual of a unit that is subtracted.
     min_agreement : float
@@ -75,6 +82,9 @@ class SearchSettings:
     iterations: int = 6
     refinements: int = 4
     active_share: float = 0.4
+    cap: float = 0.99
+    max_rank: int = 512
+    polish: int = 1
     search_sil: float = 0.85
     min_agreement: float = 0.8
     limits: FiringLimits = field(default_factory=FiringLimits)
@@ -212,22 +222,13 @@ def _successive_cancellation(
     contrast = CONTRASTS[settings.contrast]
     units: list[Firing] = []
     log: list[Round] = []
-    residual, shapes = emg, None
+    residual = emg
     for number in range(settings.rounds):
-        whitening = fit_whitening(residual, extension)
+        whitening = fit_whitening(residual, extension, settings.max_rank)
         whitened = project(residual, whitening.matrix, extension)
-        if units:
-            again = detect_again(
-                whitened, whitening, units, shapes,
-                before=before, extension=extension, fs_hz=fs_hz, refractory_s=limits.refractory_s,
-            )  # fmt: skip
-            units = [
-                new if new.meets(limits, min(settings.search_sil, old.sil)) else old
-                for new, old in zip(again, units, strict=True)
-            ]
         candidates = search(
             whitened, contrast, fs_hz=fs_hz, starts=settings.starts, iterations=settings.iterations,
-            active_share=settings.active_share, refinements=settings.refinements, refractory_s=limits.refractory_s,
+            active_share=settings.active_share, cap=settings.cap, refinements=settings.refinements, refractory_s=limits.refractory_s,
         )  # fmt: skip
         fresh = [
             replace(one, spikes=align(residual, one.spikes, whitening, extension, extension)[0])
@@ -242,13 +243,36 @@ def _successive_cancellation(
             progress((number + 1) / (settings.rounds + 1), len(units))
         if not units:
             break
-        trains = [one.spikes for one in units]
-        shapes = waveforms(emg, trains, before, after)
-        residual = subtract(emg, trains, shapes, before)
+        units, residual = _subtract_all(emg, units, before, after, extension, settings, fs_hz)
         log.append(Round(len(fresh), len(units), float(np.var(residual) / np.var(emg))))
         if not fresh:
             break
     return units, log
+
+
+def _subtract_all(
+    emg: NDArray[np.float32],
+    units: list[Firing],
+    before: int,
+    after: int,
+    extension: int,
+    settings: SearchSettings,
+    fs_hz: float,
+) -> tuple[list[Firing], NDArray[np.float32]]:
+    """Refine the units' trains on each other's residual, and return them and what they leave of the EMG."""
+    for _ in range(settings.polish):
+        trains = [one.spikes for one in units]
+        shapes = waveforms(emg, trains, before, after)
+        again = detect_again(
+            subtract(emg, trains, shapes, before), units, shapes,
+            before=before, extension=extension, fs_hz=fs_hz, refractory_s=settings.limits.refractory_s,
+        )  # fmt: skip
+        units = [
+            new if new.meets(settings.limits, min(settings.search_sil, old.sil)) else old
+            for new, old in zip(again, units, strict=True)
+        ]
+    trains = [one.spikes for one in units]
+    return units, subtract(emg, trains, waveforms(emg, trains, before, after), before)
 
 
 def _freeze(

@@ -35,13 +35,15 @@ class Whitening:
     matrix: NDArray[np.float32]
 
 
-def fit_whitening(emg: NDArray[np.float32], extension: int) -> Whitening:
+def fit_whitening(emg: NDArray[np.float32], extension: int, max_rank: int | None = None) -> Whitening:
     """Whiten by the eigenvectors whose eigenvalue exceeds the mean of the smaller half (Negro et al. 2016).
 
     Parameters
     ----------
     emg : ndarray of float32, shape (samples, channels), uV
     extension : int
+    max_rank : int, optional
+        Keep no more than the largest `max_rank` eigenvalues.
 
     Raises
     ------
@@ -51,6 +53,8 @@ def fit_whitening(emg: NDArray[np.float32], extension: int) -> Whitening:
     values, vectors = _spectrum(emg, extension)
     floor = float(values[: len(values) // 2].mean())
     first = int(np.searchsorted(values, floor, side="right"))
+    if max_rank is not None:
+        first = max(first, len(values) - max_rank)
     matrix = vectors[:, first:] / np.sqrt(values[first:])
     return Whitening("truncated", matrix.shape[1], floor, np.ascontiguousarray(matrix, np.float32))
 

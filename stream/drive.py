@@ -193,7 +193,7 @@ class DriveMaker:
 
 
 def _between(level: float, rest: float, full: float) -> float:
-    return min(1.0, max(0.0, (float(level) - rest) / (full - rest)))  # a plain float: messages take no other
+    return min(1.0, max(0.0, (level - rest) / (full - rest)))
 
 
 def low_pass_keep(smoothing_s: float, fs_hz: float) -> float:

@@ -60,9 +60,15 @@ def resolve(name: str, source_id: str | None, timeout_s: float) -> list[pylsl.St
     """Streams with this name, and this source id where one is known."""
     quieten()
     if source_id:
-        found = pylsl.resolve_byprop("source_id", source_id, minimum=1, timeout=timeout_s)
+        found = _resolve_by("source_id", source_id, timeout_s)
         return [info for info in found if info.name() == name]
-    return list(pylsl.resolve_byprop("name", name, minimum=1, timeout=timeout_s))
+    return _resolve_by("name", name, timeout_s)
+
+
+def _resolve_by(key: str, value: str, timeout_s: float) -> list[pylsl.StreamInfo]:
+    if "'" in value:  # liblsl puts the value between apostrophes and finds nothing, or more than was asked for
+        return [info for info in pylsl.resolve_streams(timeout_s) if getattr(info, key)() == value]
+    return list(pylsl.resolve_byprop(key, value, minimum=1, timeout=timeout_s))
 
 
 class StreamFinder:

@@ -6,6 +6,7 @@ can cost.
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from ..stream.messages import Spikes, decode
 from ..stream.pipeline import Pipeline
 from .bench_throughput import stage_costs
 from .ports import control_address, free_port_pair
-from .processes import finish, json_of, start
+from .processes import finish, json_of, output_of, start
 from .recording import BUNDLED, read_recording
 from .subscriber import ask
 from .synthetic_decoder import with_units
@@ -108,10 +109,9 @@ def _record(
         socket.subscribe(topic)
         sockets.append(socket)
     try:
-        spikes, relayed = _listen(sockets[0], sockets[1], seconds, pipeline.poll, progress)
+        spikes, relayed = _listen(sockets[0], sockets[1], seconds, pipeline, progress)
         ask(control_address(address), "stop")
-        out, _ = pipeline.communicate(timeout=10)
-        return spikes, relayed, dict(msgspec.json.decode(out))
+        return spikes, relayed, dict(msgspec.json.decode(output_of(pipeline, 10.0)))
     finally:
         for socket in sockets:
             socket.close(linger=0)
@@ -124,7 +124,7 @@ def _listen(
     spikes_in: zmq.Socket[bytes],
     relay_in: zmq.Socket[bytes],
     seconds: float,
-    ended: Callable[[], int | None],
+    pipeline: subprocess.Popen[bytes],
     progress: Callable[[float, str], None],
 ) -> tuple[tuple[NDArray, NDArray, NDArray], NDArray]:
     """Note when each message came in."""
@@ -138,8 +138,9 @@ def _listen(
     limit = time.monotonic() + START_S
     shown = 0.0
     while time.monotonic() < limit:
-        if ended() is not None:
-            raise StreamError("the pipeline ended early: run `myodrive doctor`")
+        if pipeline.poll() is not None:
+            output_of(pipeline, 1.0)
+            raise StreamError("the pipeline stopped by itself: run `myodrive doctor`")
         for socket, _ in poller.poll(200):
             frames = socket.recv_multipart()
             now = clock()
@@ -161,6 +162,8 @@ def _listen(
         message = decode(frames)
         if received >= since and isinstance(message, Spikes):
             rows += [(u, t, received) for u, t in zip(message.unit, message.spike_t, strict=True)]
+    if not rows or not relayed:
+        raise StreamError(f"no spike or no relayed sample came within {seconds:g} s: measure for longer")
     unit, spike_t, received_at = (np.array(column) for column in zip(*rows, strict=True))
     stamps = np.array([[*np.frombuffer(frame)[:2], now] for now, frame in relayed])
     return (unit.astype(int), spike_t, received_at), stamps

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
-from ..stream.errors import OptionError, StreamError
+from ..stream.errors import OptionError, RecordingError, StreamError
 from ..stream.finder import open_stream, resolve
 from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
-from ..stream.source_info import SourceInfo
+from ..stream.source_info import SourceInfo, names_no_unit
 from .grids import grid
 from .recording import read_recording
 
 HOP = 64
 FIND_S = 10.0
+SMALLEST_IED_MM = 0.5  # positions that differ by less are jitter, not electrodes
 
 
 def from_file(
-    path: str, channels: list[int] | None, grid_name: str | None, start_s: float = 0.0, end_s: float | None = None
+    path: str,
+    channels: list[int] | None,
+    grid_name: str | None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    bad: Sequence[int] = (),
 ) -> CalibrationInput:
     """A recording, or some of its channels and time.
 
@@ -37,15 +45,21 @@ def from_file(
         Overrides the places that the file gives; entry n of the grid belongs to the n-th selected channel.
     start_s, end_s : float
         The part to use, s.
+    bad : sequence of int
+        Channels that may hold what is no number: they will be left out.
     """
-    recording = read_recording(path, need_places=grid_name is None)
+    recording = read_recording(path, allow_nan=True, need_places=grid_name is None)
     index = list(range(recording.channels)) if channels is None else channels
     _check_selection(index, recording.channels, f'"{path}"')
     geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
+    refuse_what_is_no_number(recording.emg, [c for c in index if c not in bad], path)
     labels = None if recording.labels is None else [recording.labels[c] for c in index]
-    end_s = recording.duration_s if end_s is None else end_s
+    end_s = recording.duration_s if end_s is None else min(end_s, recording.duration_s)
     if not 0 <= start_s < end_s:
-        raise OptionError(f"nothing lies between {start_s:g} s and {end_s:g} s: give a start before the end")
+        raise OptionError(
+            f'nothing of "{path}", {recording.duration_s:.1f} s long, lies between {start_s:g} s and {end_s:g} s: '
+            "give a start before the end"
+        )
     part = slice(round(start_s * recording.fs_hz), round(end_s * recording.fs_hz))
     return CalibrationInput(
         emg=np.ascontiguousarray(recording.emg[part, index]),
@@ -83,6 +97,8 @@ def from_stream(
     index = list(range(source.channels)) if channels is None else channels
     _check_selection(index, source.channels, f'stream "{name}"')
     geometry = _grid_for(grid_name, len(index)) if grid_name is not None else geometry_of(source, np.array(index))
+    if gain is None and names_no_unit(source, np.array(index)):
+        say(f'stream "{name}" names no unit: its numbers are taken as uV; give --gain if they are not')
     samples = round(seconds * source.fs_hz)
     emg = np.zeros((samples, len(index)), np.float32)
     stream = StreamSource(name, np.array(index), source.fs_hz, HOP, lambda found: None, gain)
@@ -91,8 +107,11 @@ def from_stream(
     try:
         while taken < samples:
             hop = stream.next_hop()
+            if stream.refusal is not None and taken == 0:
+                raise stream.refusal
             count = min(hop.samples, samples - taken)
-            emg[taken : taken + count] = hop.signal[:count]
+            if count:
+                emg[taken : taken + count] = hop.signal[:count]
             taken += count
             lost += hop.lost_before
             progress(taken / samples, f"{taken / source.fs_hz:.0f} of {seconds:g} s")
@@ -142,12 +161,38 @@ def geometry_of(source: SourceInfo, index: NDArray[np.int64]) -> Geometry:
     if len(steps) == 0:
         raise OptionError(f'stream "{source.name}" places all electrodes at one point: name the grid with --grid')
     ied_mm = float(steps.min())
+    if ied_mm < SMALLEST_IED_MM:
+        raise OptionError(f'stream "{source.name}" has electrodes off a regular grid: give a file with --grid')
     row = np.round((along - along.min()) / ied_mm).astype(np.int64)
     col = np.round((across - across.min()) / ied_mm).astype(np.int64)
     off = max(np.abs(along - along.min() - row * ied_mm).max(), np.abs(across - across.min() - col * ied_mm).max())
     if off > 0.25 * ied_mm:
         raise OptionError(f'stream "{source.name}" has electrodes off a regular grid: give a file with --grid')
+    if len(set(zip(row.tolist(), col.tolist(), strict=True))) != len(row):
+        raise OptionError(f'stream "{source.name}" places two channels on one electrode: give a file with --grid')
     return Geometry(row, col, ied_mm, int(row.max()) + 1, int(col.max()) + 1)
+
+
+def refuse_what_is_no_number(emg: NDArray[np.float32], index: Sequence[int], path: str | os.PathLike[str]) -> None:
+    """Refuse a recording, float32 (samples, channels), that is not finite in a channel of `index`.
+
+    Raises
+    ------
+    RecordingError
+    """
+    bad = [c for c in index if not np.isfinite(emg[:, c]).all()]
+    if bad:
+        named = ", ".join(map(str, bad[:8])) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
+        raise RecordingError(
+            f'"{path}" has values that are not finite (NaN or inf) in channel(s) {named}: '
+            "repair the recording, or calibrate without them (--bad)"
+        )
+
+
+def says_places(path: str | os.PathLike[str]) -> bool:
+    """Whether a recording file says where its electrodes are."""
+    with h5py.File(path, "r") as file:
+        return "row" in file
 
 
 def _grid_for(name: str, channels: int) -> Geometry:

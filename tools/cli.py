@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -32,6 +33,17 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        code = _command(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: no complaint at exit either
+        return 1
+
+
+def _command(argv: list[str]) -> int:
     commands = {name: entry for group in COMMANDS.values() for name, entry in group.items()}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview())
@@ -63,8 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"myodrive {name}: interrupted", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: no complaint at exit either
-        return 1
+        raise
     except MemoryError:
         print(f"myodrive {name}: not enough memory: use a shorter recording or fewer channels", file=sys.stderr)
         return 1

@@ -4,20 +4,75 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-messages = Console(stderr=True, highlight=False)
+from ..stream.errors import OptionError
+
+LONGEST_S = 1e7  # that an option may ask for: four months
+
+messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option --json."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else there")
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """For argparse: a number from `least` to `most`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f'"{text}" is out of range: choose a number from {least:g} to {most:g}')
+        return value
+
+    return read
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """For argparse: a whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f'"{text}" is out of range: choose a whole number from {least} to {most}')
+        return value
+
+    return read
+
+
+def check_output(path: str) -> None:
+    """Refuse a place that no file can be written to, before the work is done.
+
+    Raises
+    ------
+    OptionError
+    """
+    if not path or Path(path).is_dir():
+        raise OptionError(f'"{path}" is a folder and cannot be written as a file: give a file name')
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise OptionError(
+            f'"{path}" cannot be written, there is no folder "{folder}": make it or choose another'
+        )
+    if not os.access(folder, os.W_OK):
+        raise OptionError(f'"{path}" cannot be written, the folder "{folder}" is not yours to write to: choose another')
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from ..stream.inlet import StreamSource
 from ..stream.loop import run
 from ..stream.messages import Status
 from ..stream.pipeline import Pipeline
-from ..stream.reporter import Reporter
+from ..stream.reporter import Reporter, next_port
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -96,6 +96,7 @@ def run_live(
         The stream does not appear, or is not one the decoder can take.
     """
     started = time.perf_counter()
+    next_port(settings.bind)  # an address at all
     _refuse_open_address(settings)
     reporter = Reporter(settings.bind, settings.stream, decoder)
     source = None
@@ -105,20 +106,26 @@ def run_live(
         )
         index = np.array(decoder.info.channels.index)
 
+        told = threading.Event()
+
         def check(found: SourceInfo) -> None:
             check_fit(found, decoder)
             gain_to_microvolts(found, index, settings.gain)
-            if settings.gain is None and names_no_unit(found, index):
+            if settings.gain is None and names_no_unit(found, index) and not told.is_set():
+                told.set()
                 say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
 
         source = StreamSource(settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain)
-        ready = time.perf_counter() - started
+        opened = time.perf_counter()
+        ready = opened - started
         say(f"{len(decoder.info.units)} units, {len(index)} channels, hop {settings.hop}, {pipeline.session.provider}")
         say(f'messages on {settings.bind}, control on the next port; waiting for stream "{settings.stream}"')
         run(
             source, pipeline, reporter, seconds=settings.seconds,
-            stop=lambda: stop() or _never_came(source, started, settings.wait_s),
+            stop=lambda: stop() or _never_came(source, opened, settings.wait_s),
         )  # fmt: skip
+        if source.source is None and not (reporter.stopping or stop()):
+            raise _missing(source.name, settings.seconds or 0.0)
         return LiveResult(reporter.status(), pipeline.session.provider, ready)
     finally:
         if source is not None:
@@ -126,18 +133,22 @@ def run_live(
         reporter.close()
 
 
-def _never_came(source: StreamSource, started: float, wait_s: float) -> bool:
+def _never_came(source: StreamSource, opened: float, wait_s: float) -> bool:
     """Before the first sample only: refuse what does not fit, and give up in the end."""
     if source.source is not None:
         return False
     if source.refusal is not None:
         raise source.refusal
-    if wait_s and time.perf_counter() - started > wait_s:
-        raise StreamError(
-            f'no stream named "{source.name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program, '
-            "or wait longer with --wait"
-        )
+    if wait_s and time.perf_counter() - opened > wait_s:
+        raise _missing(source.name, wait_s)
     return False
+
+
+def _missing(name: str, waited_s: float) -> StreamError:
+    return StreamError(
+        f'no stream named "{name}" appeared within {waited_s:g} s: start the amplifier\'s LSL program, '
+        "or wait longer with --wait"
+    )
 
 
 def _refuse_open_address(settings: LiveSettings) -> None:

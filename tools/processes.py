@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from ..stream.errors import MyodriveError
+from ..stream.errors import StreamError
 
 
 def start(arguments: list[str], module: str = "myodrive.tools.cli") -> subprocess.Popen[bytes]:
-    """One of our commands in the background; its stdout can be read at the end."""
+    """One of our commands in the background; what it prints, little as it is, can be read at the end."""
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -30,8 +30,27 @@ def finish(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def output_of(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
+    """What a process of ours, told to stop, printed on stdout.
+
+    Raises
+    ------
+    StreamError
+        It failed, or does not end.
+    """
+    try:
+        out, said = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise StreamError(f"the pipeline did not stop within {timeout_s:g} s: run `myodrive doctor`") from error
+    if process.returncode != 0:
+        reason = said.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("myodrive run: ")
+        raise StreamError(reason or "the pipeline ended early: run `myodrive doctor`")
+    return out
 
 
 def json_of(arguments: list[str]) -> dict[str, Any]:
@@ -39,11 +58,11 @@ def json_of(arguments: list[str]) -> dict[str, Any]:
 
     Raises
     ------
-    MyodriveError
-        It failed; it has said why on stderr.
+    SystemExit
+        It failed, and has said why on stderr: there is nothing to add.
     """
     command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
-        raise MyodriveError(f"`myodrive {arguments[0]}` failed, see above")
+        raise SystemExit(1)
     return dict(msgspec.json.decode(done.stdout))

@@ -37,7 +37,7 @@ class Picture:
         """Remember what a message says."""
         self._newest = max(self._newest, message.t)
         if isinstance(message, Spikes):
-            for unit, t in zip(message.unit, message.spike_t, strict=True):
+            for unit, t in zip(message.unit, message.spike_t, strict=False):
                 self._raster.append((t, unit))
                 self.discharges[unit] += 1
                 self.spikes += 1
@@ -55,7 +55,7 @@ class Picture:
     def render(self, width: int, missed: int, age_s: float) -> Group:
         """The picture as rich draws it; `age_s` is how long no message has come."""
         columns = max(20, min(100, width - 34))
-        return Group(self._header(missed, age_s), self._rows(columns), self._command(columns))
+        return Group(self._header(missed, age_s), self._rows(columns), self._command(columns, age_s))
 
     def _header(self, missed: int, age_s: float) -> Panel:
         status = self.status
@@ -76,7 +76,7 @@ class Picture:
         )
         lines = [line, second]
         if status.bad_channels:
-            flagged = zip(status.bad_channels, status.bad_reasons, strict=True)
+            flagged = zip(status.bad_channels, status.bad_reasons, strict=False)
             bad = ", ".join(f"{channel} {reason}" for channel, reason in list(flagged)[:6])
             lines.append(Text(f"bad channels: {bad}", style="red"))
         if status.reason:
@@ -103,16 +103,18 @@ class Picture:
             table.add_row(str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id]), train)
         return table
 
-    def _command(self, columns: int) -> Text:
+    def _command(self, columns: int, age_s: float) -> Text:
         drive = self.drive
         if drive is None:
             return Text("command: -")
-        filled = round(drive.command * columns)
+        stale = age_s > STALE_S
+        command = 0.0 if stale else drive.command
+        filled = round(command * columns)
         bar = "█" * filled + "░" * (columns - filled)
-        note = "" if drive.valid else "  (not valid)"
+        note = "  (stale)" if stale else "" if drive.valid else "  (not valid)"
         return Text(
-            f"command {drive.command:4.2f} {bar}  {drive.cst:5.0f} pulses/s, {drive.envelope:.0f} uV{note}",
-            style="green" if drive.valid else "yellow",
+            f"command {command:4.2f} {bar}  {drive.cst:5.0f} pulses/s, {drive.envelope:.0f} uV{note}",
+            style="green" if drive.valid and not stale else "yellow",
         )
 
 

@@ -52,13 +52,11 @@ def test_counts_add_up_and_order_does_not_matter(found, truth):
 
 
 def test_a_shift_beyond_the_limit_is_not_found():
-    train = np.arange(100, 2000, 97)
-    assert agree(train + 60, train, tolerance=2, max_shift=40).roa < 0.1
+    train = np.arange(100, 2000, 197)
+    assert agree(train + 60, train, tolerance=2, max_shift=40).roa == 0
 
 
 def test_rate_of_agreement_of_a_hand_made_example():
-    result = agree(np.array([10, 50, 90, 130]), np.array([11, 51, 170, 91]), tolerance=0, max_shift=5)
-    assert (result.common, result.only_found, result.only_truth) == (2, 2, 2) or result.common == 3
     result = agree(np.array([10, 50, 90, 130]), np.array([11, 51, 91, 170]), tolerance=0, max_shift=5)
     assert (result.common, result.only_found, result.only_truth) == (3, 1, 1)
     assert result.roa == pytest.approx(3 / 5)
@@ -77,7 +75,7 @@ def test_empty_trains_agree_with_nothing():
 
 
 def test_units_are_paired_one_to_one_for_the_largest_sum(rng):
-    truth = [np.sort(rng.choice(20_000, 150, replace=False)) for _ in range(3)]
+    truth = [np.sort(rng.choice(1000, 150, replace=False)) * 20 for _ in range(3)]
     found = [truth[2] + 30, truth[0] - 12, np.sort(np.concatenate([truth[0], truth[1][:100]]))]
     result = assign(found, truth, fs_hz=FS_HZ, min_f1=0.3)
     assert [(f, t) for f, t, _ in result.pairs] == [(1, 0), (2, 1), (0, 2)]

@@ -48,8 +48,10 @@ def test_the_edges_cost_no_error():
     trains = [np.array([0, 5, 100, 199])]
     shape = waveforms(emg, trains, BEFORE, AFTER)
     left = subtract(emg, trains, shape, BEFORE)
-    assert (left[:70] == 1).all()
-    assert (left[130:] == 1).all()
+    assert left.shape == emg.shape
+    assert (left[40:70] == 1).all()
+    assert (left[130:160] == 1).all()
+    assert (left[199] != 1).all()
 
 
 def test_the_own_response_is_put_back_at_the_discharges():

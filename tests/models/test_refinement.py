@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from myodrive.models.extension import project
 from myodrive.models.firing import judge
 from myodrive.models.matching import agree
 from myodrive.models.peeling import subtract, waveforms
 from myodrive.models.refinement import detect_again
-from myodrive.models.whitening import fit_whitening
 
 from .synthetic import FS_HZ, make_recording
 
@@ -22,16 +20,10 @@ def test_missed_and_false_discharges_are_put_right(rng):
         spoilt.append(np.union1d(kept, rng.integers(500, len(emg) - 500, len(train) // 10)))
     shapes = waveforms(emg, spoilt, BEFORE, BEFORE)
     residual = subtract(emg, spoilt, shapes, BEFORE)
-    whitening = fit_whitening(residual, EXTENSION)
-    units = []
-    for train in spoilt:
-        source = np.zeros(len(emg), np.float32)
-        source[train] = 1
-        firing = judge(source, FS_HZ)
-        units.append(type(firing)(**{**vars(firing), "spikes": train}))
+    nothing = judge(np.zeros(1000, np.float32), FS_HZ)
+    units = [replace(nothing, spikes=train) for train in spoilt]
     again = detect_again(
-        project(residual, whitening.matrix, EXTENSION), whitening, units, shapes,
-        before=BEFORE, extension=EXTENSION, fs_hz=FS_HZ, refractory_s=0.02,
+        residual, units, shapes, before=BEFORE, extension=EXTENSION, fs_hz=FS_HZ, refractory_s=0.02,
     )  # fmt: skip
     before = [agree(train, truth, tolerance=2, max_shift=100).roa for train, truth in zip(spoilt, trains, strict=True)]
     after = [agree(one.spikes, truth, tolerance=2, max_shift=100).roa for one, truth in zip(again, trains, strict=True)]

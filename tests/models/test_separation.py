@@ -1,6 +1,7 @@
 """The search as a whole, on recordings whose units are known."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,7 +76,8 @@ def test_the_same_recording_gives_the_same_result(easy, separated, quick):
 def test_the_gain_of_the_emg_changes_nothing_but_the_scale(easy, separated, quick, gain):
     scaled = separate(easy[0] * np.float32(gain), quick, fs_hz=FS_HZ)
     assert same_units(scaled, separated)
-    assert np.median(np.abs(scaled.unit_means)) == pytest.approx(gain * np.median(np.abs(separated.unit_means)), rel=0.05)
+    size, expected = (np.median(np.abs(found.unit_means)) for found in (scaled, separated))
+    assert size == pytest.approx(gain * expected, rel=0.05)
 
 
 def test_the_order_of_channels_does_not_matter(easy, separated, quick, rng):
@@ -102,7 +104,10 @@ def test_frozen_filters_decode_what_they_were_not_calibrated_on(quick):
     found = separate(emg[:half], quick, fs_hz=FS_HZ)
     sources = project(emg[half:], found.filters, found.extension)
     later = [train[train >= half] - half for train in trains]
-    decoded = [np.flatnonzero(_accepted(source, threshold)) for source, threshold in zip(sources.T, found.thresholds)]
+    decoded = [
+        np.flatnonzero(_accepted(source, threshold))
+        for source, threshold in zip(sources.T, found.thresholds, strict=True)
+    ]
     result = assign(decoded, later, fs_hz=FS_HZ)
     assert np.median([agreement.roa for _, _, agreement in result.pairs]) > 0.9
 
@@ -120,7 +125,7 @@ def test_progress_rises_to_one_and_the_log_counts_units(easy, quick):
     assert fractions == sorted(fractions)
     assert told[-1] == (1.0, len(found.discharges))
     assert found.log[0].found >= found.log[-1].found
-    assert all(later.power_left <= earlier.power_left for earlier, later in zip(found.log, found.log[1:]))
+    assert all(later.power_left <= earlier.power_left for earlier, later in pairwise(found.log))
 
 
 @pytest.mark.parametrize(

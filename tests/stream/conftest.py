@@ -1,4 +1,4 @@
-"""A small muscle with known discharges, a decoder made for it, an amplifier in another process, a pipeline on loopback."""
+"""Known discharges, a decoder made for them, an amplifier in another process, and the pipeline on loopback."""
 
 from __future__ import annotations
 
@@ -208,8 +208,8 @@ while True:
 class Amplifier:
     """A process with an LSL outlet that plays an array."""
 
-    def __init__(self, path: Path, rate: float, chunk: int, unit: str, dtype: str) -> None:
-        self.name = f"test amplifier {uuid.uuid4().hex[:12]}"
+    def __init__(self, path: Path, rate: float, chunk: int, unit: str, dtype: str, name: str) -> None:
+        self.name = f"{name} {uuid.uuid4().hex[:12]}"
         self.source_id = uuid.uuid4().hex
         arguments = [str(path), self.name, self.source_id, str(rate), str(chunk), unit, dtype]
         self._process = subprocess.Popen(
@@ -235,10 +235,18 @@ def amplifier(tmp_path):
     """Function that starts an amplifier process playing an array; all are ended after the test."""
     running = []
 
-    def start(emg: np.ndarray, *, rate: float = FS_HZ, chunk: int = 8, unit: str = "microvolts", dtype="float32"):
+    def start(
+        emg: np.ndarray,
+        *,
+        rate: float = FS_HZ,
+        chunk: int = 8,
+        unit: str = "microvolts",
+        dtype: str = "float32",
+        name: str = "test amplifier",
+    ) -> Amplifier:
         path = tmp_path / f"emg{len(running)}.npy"
         np.save(path, emg)
-        running.append(Amplifier(path, rate, chunk, unit, dtype))
+        running.append(Amplifier(path, rate, chunk, unit, dtype, name))
         return running[-1]
 
     yield start

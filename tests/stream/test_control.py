@@ -1,5 +1,6 @@
 """The control socket: REQ and DEALER are answered, anything else is refused, and it goes on working."""
 
+import socket
 import threading
 
 import msgspec
@@ -43,8 +44,6 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -126,6 +125,7 @@ def test_a_client_that_left_before_its_answer_disturbs_nobody(served, ask):
 
 
 def test_a_flood_of_requests_takes_only_a_share_of_the_loops_time(context, free_address):
+    assert AT_ONCE <= 64
     address = free_address()
     done = []
     control = Control(context, address, lambda word: done.append(word) or {})

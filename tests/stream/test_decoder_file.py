@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myodrive.stream.decoder_file import BLOCK, PREFIX, decoder_from_bytes, metadata_of, read_decoder
 from myodrive.stream.errors import DecoderError
 from myodrive.stream.onnx_file import read_onnx
@@ -40,6 +41,15 @@ def test_the_metadata_is_json_under_the_contracts_names(raw):
 def test_metadata_of_a_later_version_is_ignored(planted, raw):
     metadata = metadata_of(planted.info) | {PREFIX + "future": '{"a": 1}', "other program": "anything"}
     assert decoder_from_bytes(read_onnx(raw, "d").with_changes({}, metadata, {})).info == planted.info
+
+
+def complaint(raw):
+    """What is said against a file, "" for a good one; any other exception goes through."""
+    try:
+        decoder_from_bytes(raw)
+    except DecoderError as error:
+        return str(error)
+    return ""
 
 
 def changed(info, place, value):
@@ -89,7 +99,7 @@ FAULTS = [
     (("extension",), 10**9),
     (("whitening", "rank"), 0),
     (("whitening", "rank"), 65),
-    (("units"), []) and (("units",), []),
+    (("units",), []),
     (("units", 0, "id"), 1),
     (("units", 1, "id"), -1),
     (("units", 1), ...),  # fewer than the matrices have
@@ -138,15 +148,16 @@ NAMES = ["filters", "separation_vectors", "whitening", "inverse_covariance", "un
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_matrix_of_another_shape_or_type_or_with_no_numbers_is_refused_by_its_name(planted, decoder_bytes, name):
+def test_a_matrix_of_another_shape_or_type_or_with_no_numbers_is_refused_by_its_name(planted, name):
     matrix = planted.matrices[name]
     broken = matrix.copy()
     broken[0, 0] = np.nan
     wrongs = [broken, matrix[:-1], matrix.astype(np.float64), matrix.ravel(), np.zeros((0, 0), np.float32)]
+    model = read_onnx(planted.decoder.model.raw, "decoder")
     for wrong in wrongs:
+        damaged = model.with_changes({name: np.ascontiguousarray(wrong)}, None, {})
         with pytest.raises(DecoderError, match='"decoder"'):
-            model = read_onnx(planted.decoder.model.raw, "decoder")
-            decoder_from_bytes(model.with_changes({name: np.ascontiguousarray(wrong)}, None, {}))
+            decoder_from_bytes(damaged)
 
 
 def test_a_decoder_with_a_graph_for_other_sizes_is_refused(planted):
@@ -182,15 +193,14 @@ def test_damaged_files_raise_decoder_error_alone(planted, data):
     for _ in range(data.draw(st.integers(0, 5))):
         if raw:
             raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        decoder_from_bytes(bytes(raw))
-    except DecoderError as error:
-        assert str(error).isprintable()
+    assert complaint(bytes(raw)).isprintable()
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    key=st.sampled_from(["fs_hz", "channels", "filter", "extension", "whitening", "detector", "units", "command", "created_by"]),
+    key=st.sampled_from(
+        ["fs_hz", "channels", "filter", "extension", "whitening", "detector", "units", "command", "created_by"]
+    ),
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -199,7 +209,4 @@ def test_damaged_files_raise_decoder_error_alone(planted, data):
 )
 def test_any_json_in_the_metadata_is_taken_or_a_decoder_error(planted, key, value):
     metadata = metadata_of(planted.info) | {PREFIX + key: json.dumps(value)}
-    try:
-        decoder_from_bytes(planted.decoder.model.with_changes({}, metadata, {}))
-    except DecoderError as error:
-        assert str(error).isprintable()
+    assert complaint(planted.decoder.model.with_changes({}, metadata, {})).isprintable()

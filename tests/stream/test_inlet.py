@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pylsl
 import pytest
+
 from myodrive.stream.errors import StreamError
 from myodrive.stream.inlet import STALLED_S, Arrival, StreamSource
 from myodrive.stream.timeline import Timeline
@@ -66,6 +67,11 @@ def test_every_format_and_unit_arrives_in_microvolts_in_order_and_the_channels_c
     assert (one.samples_lost, one.gaps, one.repeats, one.reconnects) == (0, 0, 0, 0)
     assert one.sample + 1 == one.samples_in + one.samples_lost
     assert one.source.dtype == np.dtype(dtype if dtype != "double64" else "float64").type
+
+
+def test_a_name_may_hold_an_apostrophe(amplifier, source):
+    stream = amplifier(counter(), name='Ada\'s "left" arm')
+    collect(source(stream.name, [0]), 80)
 
 
 def test_a_gain_replaces_what_the_stream_says(amplifier, source):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myodrive.stream.decoder_file import CommandLevels, decoder_from_bytes
 from myodrive.stream.detect import detect_reference
 from myodrive.stream.drive import DriveSettings, drive_reference
@@ -92,6 +93,17 @@ def test_after_a_gap_all_is_as_after_a_start_at_any_hop(planted, decode_all, who
     numbers = drive[:, 0]
     assert not ((numbers >= gap) & (numbers < gap + lost)).any()  # no data, no read-out
     assert (np.diff(numbers) > 0).all()
+
+
+def test_before_the_filter_has_settled_no_discharge_is_reported(planted, decode_all):
+    settle = int(np.ceil(SETTLE_S * planted.info.fs_hz))
+    peak = int(planted.discharges[0][5])
+    for early in (settle - 2, settle + 2):
+        spikes, sources, _ = decode_all(Pipeline(planted.decoder, 8), planted.emg[peak - early :][:400], 8)
+        assert sources[early - 1 : early + 2, 0].max() > planted.info.units[0].threshold  # it would be one
+        near = [sample for sample, unit in spikes if unit == 0 and abs(sample - early) <= 1]
+        assert len(near) == (early > settle)
+        assert all(sample >= settle for sample, _ in spikes)
 
 
 def test_gaps_bring_no_burst_of_false_spikes(planted, decode_all):

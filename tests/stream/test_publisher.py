@@ -129,7 +129,9 @@ def test_a_taken_address_is_refused_and_nothing_stays_bound(context, free_addres
     Publisher(context, address, STREAM, "s").close()
 
 
-@pytest.mark.parametrize("address", ["nonsense", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "tcp://999.1.1.1:5570", ""])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "tcp://999.1.1.1:5570", ""]
+)
 def test_what_is_no_address_is_refused_with_an_example(context, address):
     with pytest.raises(AddressError, match="tcp://"):
         Publisher(context, address, STREAM, "s")

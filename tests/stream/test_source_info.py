@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pylsl
 import pytest
+
 from myodrive.stream.decoder_file import decoder_from_bytes
 from myodrive.stream.errors import MismatchError, StreamError
 from myodrive.stream.source_info import check_fit, describe, gain_to_microvolts, names_no_unit
@@ -75,14 +76,26 @@ def test_strings_and_irregular_streams_are_refused():
         describe(stream(fs_hz=0))
 
 
-@pytest.mark.parametrize("labels", [["1", "2", "3", "4"], ["Ch1", "Ch2", "ch3", "CH 4"], ["", "", "", ""], ["0", "1", "2", "3"]])
+@pytest.mark.parametrize(
+    "labels", [["1", "2", "3", "4"], ["Ch1", "Ch2", "ch3", "CH 4"], ["", "", "", ""], ["0", "1", "2", "3"]]
+)
 def test_labels_that_only_count_are_none(labels):
     assert describe(stream(labels=labels)).labels is None
 
 
 @pytest.mark.parametrize(
     ("unit", "factor"),
-    [("uV", 1), ("µV", 1), ("μV", 1), ("microvolts", 1), ("Microvolt", 1), (" uV ", 1), ("mV", 1e3), ("V", 1e6), ("", 1)],
+    [
+        ("uV", 1),
+        ("µV", 1),
+        ("μV", 1),
+        ("microvolts", 1),
+        ("Microvolt", 1),
+        (" uV ", 1),
+        ("mV", 1e3),
+        ("V", 1e6),
+        ("", 1),
+    ],
 )
 def test_units_of_voltage_are_scaled_to_microvolts(unit, factor):
     source = describe(stream(units=unit))
@@ -132,7 +145,7 @@ def test_labels_are_compared_where_both_brought_their_own(planted, decoder_bytes
     check_fit(fitting(planted, labels=[str(i) for i in range(16)]), decoder)
     check_fit(fitting(planted, labels=labels[::-1]), planted.decoder)  # the calibration had none
     swapped = [*labels[:3], labels[4], labels[3], *labels[5:]]
-    with pytest.raises(MismatchError, match='channel 3 labelled "ED".*"EE"'):
+    with pytest.raises(MismatchError, match=r'channel 3 labelled "ED".*"EE"'):
         check_fit(fitting(planted, labels=swapped), decoder)
 
 
@@ -140,17 +153,19 @@ def test_positions_are_compared_whatever_their_origin_within_half_a_spacing(plan
     geometry = planted.info.channels.geometry()
     places = np.column_stack([geometry.across_mm(), np.zeros(16), geometry.along_mm()])
     rng = np.random.default_rng(0)
-    moved = places + [100, -7, 33]
+    moved = places + np.array([100, -7, 33])
     check_fit(fitting(planted, positions=moved.tolist()), planted.decoder)
     check_fit(fitting(planted, positions=(moved + rng.uniform(-1.5, 1.5, moved.shape)).tolist()), planted.decoder)
     swapped = moved[[1, 0, *range(2, 16)]]
-    with pytest.raises(MismatchError, match="place channel [01] 8.0 mm apart"):
+    with pytest.raises(MismatchError, match=r"place channel [01] 8\.0 mm apart"):
         check_fit(fitting(planted, positions=swapped.tolist()), planted.decoder)
     with pytest.raises(MismatchError, match="mm apart"):
         check_fit(fitting(planted, positions=(moved * [1, 1, -1] + [0, 0, 8.0])[::-1].tolist()), planted.decoder)
 
 
-@pytest.mark.parametrize("positions", [[[0, 0, 0]] * 16, [[5.5, 1, 2]] * 16, [["", "", ""]] * 16, [["x", "nan", "inf"]] * 16])
+@pytest.mark.parametrize(
+    "positions", [[[0, 0, 0]] * 16, [[5.5, 1, 2]] * 16, [["", "", ""]] * 16, [["x", "nan", "inf"]] * 16]
+)
 def test_missing_or_equal_positions_are_not_compared(planted, positions):
     check_fit(fitting(planted, positions=positions), planted.decoder)
 

@@ -94,7 +94,9 @@ def test_a_short_gap_while_jitter_is_learnt_may_be_missed_but_spoils_nothing_lat
 @settings(max_examples=60, deadline=None)
 @given(
     sizes=SIZES,
-    gaps=st.lists(st.tuples(st.integers(1100, 11_900), st.integers(1, 50)), min_size=2, max_size=12, unique_by=lambda g: g[0]),
+    gaps=st.lists(
+        st.tuples(st.integers(1100, 11_900), st.integers(1, 50)), min_size=2, max_size=12, unique_by=lambda g: g[0]
+    ),
 )
 def test_many_gaps_are_counted_each_for_itself(sizes, gaps):
     number = np.arange(12_000)

@@ -7,7 +7,8 @@ import os
 from typing import Any
 
 from ...stream.errors import OptionError
-from ..console import add_json, messages, print_json, progress_bar
+from ...stream.pipeline import LONGEST_HOP
+from ..console import add_json, messages, print_json, progress_bar, whole_number
 from ..recording import BUNDLED
 
 EXAMPLE = "myodrive bench latency\n  myodrive bench throughput --channels 256 --units 60 --cores 1"
@@ -19,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, default=64, help="throughput: channels (%(default)s)")
     parser.add_argument("--units", type=int, default=20, help="latency, throughput: units (%(default)s)")
     parser.add_argument("--cores", type=int, default=1, help="throughput: cores to use (%(default)s)")
-    parser.add_argument("--hop", type=int, default=8, help="latency, throughput: samples a hop (%(default)s)")
+    parser.add_argument(
+        "--hop", type=whole_number(1, LONGEST_HOP), default=8, help="latency, throughput: samples a hop (%(default)s)"
+    )
     parser.add_argument("--seconds", type=float, help="latency: how long (60); throughput: EMG in each of 5 runs (10)")
     parser.add_argument("--recording", default=str(BUNDLED), help="latency, calibration: recording (the bundled one)")
     parser.add_argument("--decoder", help="latency: a decoder of that recording, instead of calibrating")
@@ -27,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--whitening", choices=["folded", "staged"], default="folded", help="throughput: how to whiten (%(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="throughput: of the synthetic stream (%(default)s)")
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**32 - 1), default=0, help="throughput: of the synthetic stream (%(default)s)"
+    )
     add_json(parser)
 
 

@@ -15,7 +15,7 @@ from ...stream.decoder_file import Unit
 from ...stream.errors import OptionError
 from ..calibration_source import from_file, from_stream
 from ..channels import channel_list
-from ..console import add_json, messages, print_json, progress_bar
+from ..console import add_json, check_output, messages, number, print_json, progress_bar, whole_number
 
 EXAMPLE = (
     "myodrive calibrate recording.h5 -o decoder.onnx\n  myodrive calibrate --stream emg --seconds 30 -o decoder.onnx"
@@ -24,8 +24,9 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("file", nargs="?", help="recording (.h5)")
-    parser.add_argument("--stream", metavar="NAME", help="calibrate on a live LSL stream instead")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("file", nargs="?", help="recording (.h5)")
+    source.add_argument("--stream", metavar="NAME", help="calibrate on a live LSL stream instead")
     parser.add_argument("--seconds", type=float, default=30.0, help="how much of the stream to record (%(default)s)")
     parser.add_argument("-o", "--output", required=True, help="decoder file to write (.onnx)")
     parser.add_argument("--method", choices=["cbss"], default="cbss", help="how the units are found (%(default)s)")
@@ -35,23 +36,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mains", type=float, choices=[50.0, 60.0], help="notch the mains and its harmonics, Hz (none)"
     )
-    parser.add_argument("--gain", type=float, help="uV per number, for a stream that names no unit")
+    parser.add_argument("--gain", type=number(1e-9, 1e9), help="uV per number, for a stream that names no unit")
     parser.add_argument(
         "--start", type=float, default=0.0, metavar="S", help="use the recording from here (%(default)s)"
     )
     parser.add_argument("--end", type=float, metavar="S", help="and up to here (its end)")
-    parser.add_argument("--seed", type=int, default=0, help="of every random draw (%(default)s)")
+    parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="of every random draw (%(default)s)")
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Calibrate and write the decoder."""
-    if (args.file is None) == (args.stream is None):
-        raise OptionError("calibrate takes either a recording or --stream NAME: give one of them")
+    check_output(args.output)
     started = time.perf_counter()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
-            source = from_file(args.file, args.channels, args.grid, args.start, args.end)
+            source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad)
         else:
             source = from_stream(
                 args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ...stream.decoder_file import Decoder, read_decoder
 from ...stream.errors import MismatchError
 from ...stream.pipeline import Pipeline
-from ..console import add_json, messages, print_json, progress_bar
+from ..calibration_source import refuse_what_is_no_number, says_places
+from ..console import add_json, check_output, messages, print_json, progress_bar
 from ..events import write_events
 from ..recording import Recording, read_recording
 
@@ -34,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Decode the file and write its events."""
+    check_output(args.output)
     decoder = read_decoder(args.decoder)
-    recording = read_recording(args.file)
+    recording = read_recording(args.file, allow_nan=True, need_places=False)
     emg = selected(recording, decoder)
     pipeline = Pipeline(decoder, args.hop, provider=args.provider, whitening=args.whitening)
     started = time.perf_counter()
@@ -85,8 +87,11 @@ def selected(recording: Recording, decoder: Decoder) -> NDArray[np.float32]:
             f"{decoder.path} decodes channel {index.max()} (counted from 0), {where} has {recording.channels}: "
             "choose the decoder of this recording or calibrate again"
         )
+    refuse_what_is_no_number(recording.emg, info.channels.index, recording.path)
     places = recording.geometry.select(index)
-    if not (np.array_equal(places.row, info.channels.row) and np.array_equal(places.col, info.channels.col)):
+    if says_places(recording.path) and not (
+        np.array_equal(places.row, info.channels.row) and np.array_equal(places.col, info.channels.col)
+    ):
         raise MismatchError(
             f"{decoder.path} and {where} place the channels on different electrodes: "
             "choose the decoder of this recording or calibrate again"

@@ -12,11 +12,12 @@ import msgspec
 from rich.console import Console
 
 from ...stream.errors import StreamError
-from ..console import add_json, messages, print_json
+from ...stream.pipeline import LONGEST_HOP
+from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
 from ..live import stop_on_signals
 from ..picture import save_picture
 from ..ports import control_address, free_port_pair
-from ..processes import finish, json_of, start
+from ..processes import finish, json_of, output_of, start
 from ..recording import BUNDLED
 from ..subscriber import ask
 from ..table import Picture, watch
@@ -26,9 +27,13 @@ EXAMPLE = "myodrive demo --seconds 30"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long to decode live (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=number(0.1, LONGEST_S), default=30.0, help="how long to decode live (%(default)s)"
+    )
     parser.add_argument("--recording", default=str(BUNDLED), help="recording to play (the bundled one)")
-    parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
+    parser.add_argument(
+        "--hop", type=whole_number(1, LONGEST_HOP), default=8, help="samples decoded at a time (%(default)s)"
+    )
     parser.add_argument("--keep", metavar="DECODER", help="keep the decoder in this file")
     parser.add_argument("--picture", metavar="SVG", help="save the table as it stands at the end")
     add_json(parser)
@@ -36,12 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Calibrate, play, decode, show, sum up."""
+    if args.keep is not None:
+        check_output(args.keep)
     name = f"myodrive-demo-{os.getpid()}"
     address = f"tcp://127.0.0.1:{free_port_pair()}"
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
         decoder = args.keep or str(Path(folder) / "decoder.onnx")
         _say(args, f"1/3  calibrating on {Path(args.recording).name}")
         calibration = json_of(["calibrate", args.recording, "-o", decoder, "--json"])
+        if stop():
+            raise KeyboardInterrupt
         units = calibration["units"]
         _say(args, f"     {len(units)} motor units in {calibration['seconds']:.1f} s")
         _say(args, f'2/3  a simulated amplifier plays it as the LSL stream "{name}"')
@@ -60,13 +69,15 @@ def main(args: argparse.Namespace) -> int:
             )
             if args.picture:
                 save_picture(picture, args.picture)
+            if pipeline.poll() is None and not end.live:
+                if stop():
+                    raise KeyboardInterrupt
+                raise StreamError(f"nothing was decoded within {Countdown.START_S:g} s: run `myodrive doctor`")
             ask(control_address(address), "stop")
-            out, _ = pipeline.communicate(timeout=10)
+            out = output_of(pipeline, 10.0)
         finally:
             finish(amplifier)
             finish(pipeline)
-    if pipeline.returncode != 0:
-        raise StreamError("the pipeline ended early: run `myodrive doctor`")
     summary = {
         "units": len(units), "calibration_s": calibration["seconds"], "spikes": picture.spikes,
         "messages_missed": missed, **msgspec.json.decode(out),
@@ -88,17 +99,17 @@ def main(args: argparse.Namespace) -> int:
 class Countdown:
     """Over after so many seconds of live decoding, or when that does not begin in time."""
 
-    START_S = 20.0
+    START_S = 60.0
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._end = time.monotonic() + self.START_S
-        self._live = False
+        self.live = False
 
     def reached(self, picture: Picture) -> bool:
         """Whether the time is up."""
-        if not self._live and picture.status is not None and picture.status.state == "live":
-            self._live = True
+        if not self.live and picture.status is not None and picture.status.state == "live":
+            self.live = True
             self._end = time.monotonic() + self._seconds
         return time.monotonic() > self._end
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from rich.text import Text
+
 from ..console import add_json, messages, print_json, progress_bar
 from ..doctor import examine
 
@@ -27,6 +29,6 @@ def main(args: argparse.Namespace) -> int:
     else:
         for finding in findings:
             remedy = f" -> {finding.remedy}" if finding.remedy else ""
-            style = STYLES[finding.level]
-            messages.print(f"[{style}]{finding.level:>7}[/]  {finding.name}: {finding.found}{remedy}", soft_wrap=True)
+            level = (f"{finding.level:>7}", STYLES[finding.level])
+            messages.print(Text.assemble(level, f"  {finding.name}: {finding.found}{remedy}"))
     return 0 if healthy else 1

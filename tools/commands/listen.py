@@ -8,6 +8,7 @@ import time
 
 import msgspec
 
+from ..console import LONGEST_S, number, whole_number
 from ..console import messages as console
 from ..live import stop_on_signals
 from ..subscriber import Subscriber
@@ -20,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--connect", default="tcp://127.0.0.1:5570", help="address of the pipeline (%(default)s)")
     parser.add_argument("--topic", action="append", help="prefix to listen to, such as spikes/ (everything but emg/)")
-    parser.add_argument("--count", type=int, help="stop after so many messages")
-    parser.add_argument("--seconds", type=float, help="stop after this long")
+    parser.add_argument("--count", type=whole_number(1, 2**62), help="stop after so many messages")
+    parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
     parser.add_argument("--table", action="store_true", help="show the live table instead of lines")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ...stream.lsl import quieten
 from ..amplifier import FORMATS, UNITS, play_file
 from ..console import print_json
 from ..recording import BUNDLED
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Play until the recording ends or Ctrl-C."""
+    quieten()
     played = play_file(
         args.file, args.name, args.source_id, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
         dtype=args.dtype, unit=args.unit, step_uv=args.step_uv, wait_for_consumers_s=args.wait_for_consumers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import sys
 from ...stream.decoder_file import read_decoder
 from ...stream.drive import DriveSettings
 from ...stream.errors import OptionError
-from ..console import add_json, print_json
+from ..console import LONGEST_S, add_json, number, print_json
 from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
+from ..processes import finish
 
 EXAMPLE = "myodrive run --stream emg --decoder decoder.onnx"
 
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--whitening", choices=["folded", "staged"], default="folded",
         help="whitening as part of the filters, or a stage of its own (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--gain", type=float, help="uV per number, for a stream that names no unit")
+    parser.add_argument("--gain", type=number(1e-9, 1e9), help="uV per number, for a stream that names no unit")
     parser.add_argument("--drive-rate", type=float, default=100.0, metavar="HZ", help="drive messages (%(default)s)")
     parser.add_argument("--smoothing", type=float, default=0.08, metavar="S", help="delay of the drive (%(default)s)")
     parser.add_argument(
@@ -35,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what makes the command while the units cannot be trusted (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--wait", type=float, default=60.0, metavar="S", help="for the stream; 0 for ever (%(default)s)"
+        "--wait", type=number(0, LONGEST_S), default=60.0, metavar="S", help="for the stream; 0 for ever (%(default)s)"
     )
-    parser.add_argument("--seconds", type=float, help="stop after this long")
+    parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
     parser.add_argument("--open-network", action="store_true", help="let other machines read and control, unprotected")
     parser.add_argument("--quiet", action="store_true", help="no live table")
     add_json(parser)
@@ -62,8 +64,7 @@ def main(args: argparse.Namespace) -> int:
             result = run_live(decoder, settings, say=_say, stop=stop)
     finally:
         if viewer is not None:
-            viewer.terminate()
-            viewer.wait(timeout=5)
+            finish(viewer)
     if args.json:
         print_json(_summary(result))
     else:
@@ -78,7 +79,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _say(line: str) -> None:
     """A line for the user; a console that nobody reads does not hold the pipeline up, its pipe holds these few."""
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a reader that went away does not end the decoding
+        print(line, file=sys.stderr, flush=True)
 
 
 def _start_viewer(address: str) -> subprocess.Popen[bytes]:

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from ..console import add_json, print_json
+from ..console import add_json, number, print_json
 from ..score import score
 
 EXAMPLE = "myodrive score events.tsv recording.h5"
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("events", help="events.tsv with what was found")
     parser.add_argument("reference", help="recording (.h5) that has units, or an events.tsv")
-    parser.add_argument("--fs", type=float, help="samples per second, where neither file tells")
+    parser.add_argument("--fs", type=number(1.0, 1e6), help="samples per second, where neither file tells")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="score from this second on (%(default)s)")
     parser.add_argument("--end", type=float, default=float("inf"), metavar="S", help="and up to this one (the end)")
     add_json(parser)

@@ -1,0 +1,324 @@
+"""What goes out, driven by hand over an array: newcomers, fields, states, pauses and addresses."""
+
+import itertools
+
+import msgspec
+import numpy as np
+import pytest
+import zmq
+
+from myodrive.stream import messages as m
+from myodrive.stream.errors import AddressError
+from myodrive.stream.inlet import Hop
+from myodrive.stream.pipeline import Pipeline
+from myodrive.stream.reporter import Reporter, next_port
+from myodrive.stream.timeline import Timeline
+
+HOP = 8
+
+
+class FakeSource:
+    """What a reporter asks of a source, over an array at the pace the test sets; times start at 100 s."""
+
+    def __init__(self, emg, fs_hz):
+        self.hop = HOP
+        self.emg, self.fs_hz = emg, fs_hz
+        self.timeline = Timeline(fs_hz)
+        self.samples_in = self.samples_lost = self.gaps = self.repeats = self.reconnects = 0
+        self.stalled, self.refusal = False, None
+
+    @property
+    def sample(self):
+        return self.samples_in + self.samples_lost - 1
+
+    def time_of(self, sample):
+        return self.timeline.newest - (self.sample - sample) * self.timeline.period
+
+    def next_hop(self, lost=0):
+        first = self.sample + 1 + lost
+        self.samples_lost += lost
+        self.gaps += lost > 0
+        stamps = 100 + (first + np.arange(HOP)) / self.fs_hz
+        self.timeline.account(stamps, stamps[-1])
+        signal = self.emg[self.samples_in : self.samples_in + HOP]
+        self.samples_in += HOP
+        return Hop(HOP, signal, first, lost, float(stamps[-1]), float(stamps[-1]))
+
+
+class Bench:
+    """A reporter with its source and pipeline."""
+
+    def __init__(self, planted, address):
+        self.address = address
+        self.reporter = Reporter(address, "amp", planted.decoder)
+        self.source = FakeSource(planted.emg, planted.info.fs_hz)
+        self.pipeline = Pipeline(planted.decoder, HOP)
+        self.reporter.attach(self.source, self.pipeline)
+        self.now = 99.9
+        self.reporter.announce("waiting", self.now)
+
+    def hops(self, count, lost=0, delay=1e-3):
+        for _ in range(count):
+            hop = self.source.next_hop(lost)
+            lost = 0
+            self.now = max(self.now, hop.stamp + delay)
+            self.pipeline(hop.signal, hop.first_sample, hop.lost_before)
+            self.reporter.report(hop, self.now)
+            self.reporter.settle_accounts(hop, self.now)
+            self.reporter.tend(self.now)
+
+    def wait(self, seconds, step=0.005):
+        for _ in range(round(seconds / step)):
+            self.now += step
+            self.reporter.tend(self.now)
+
+
+@pytest.fixture
+def bench(planted, free_address):
+    bench = Bench(planted, free_address())
+    yield bench
+    bench.reporter.close()
+
+
+def joined(bench, subscribe, *prefixes):
+    """A subscriber whose subscription the reporter has served; time stands still meanwhile."""
+    reader = subscribe(bench.address, *prefixes)
+    for _ in range(400):
+        bench.reporter.tend(bench.now)
+        if reader.receive(0.005) is not None:
+            break
+    return reader
+
+
+def drain(reader):
+    while reader.receive(0.15) is not None:
+        pass
+    return reader
+
+
+@pytest.mark.parametrize("prefixes", [("units/", "status/"), ("",), ("units/amp", "status/amp"), ("u", "s")])
+def test_a_new_subscriber_gets_units_and_status_at_once(bench, subscribe, prefixes):
+    bench.hops(5)
+    reader = drain(joined(bench, subscribe, *prefixes))
+    bench.reporter.tend(bench.now)
+    drain(reader)
+    assert len(reader.of(m.Units)) >= 1
+    assert len(reader.of(m.Status)) >= 1
+    units = reader.of(m.Units)[0]
+    assert [unit.id for unit in units.units] == [0, 1, 2]
+    assert units.decoder_sha256 == bench.reporter._decoder.sha256
+    assert units.provider == "CPUExecutionProvider"
+    assert units.lookahead_s == pytest.approx(0.003)
+    assert units.sample == 39
+
+
+def test_the_messages_say_what_the_pipeline_found(bench, subscribe, planted, decode_all):
+    reader = joined(bench, subscribe, "")
+    bench.hops(1000)
+    drain(reader)
+    expected, _, drive = decode_all(Pipeline(planted.decoder, HOP), planted.emg[:8000], HOP)
+    spikes = [(s, u) for msg in reader.of(m.Spikes) for s, u in zip(msg.spike_sample, msg.unit, strict=True)]
+    assert spikes == expected
+    for message in reader.of(m.Spikes):
+        assert message.t == pytest.approx(100 + message.sample / 2000, abs=1e-6)
+        for sample, t in zip(message.spike_sample, message.spike_t, strict=True):
+            assert t == pytest.approx(100 + sample / 2000, abs=1e-6)
+            assert message.sample - HOP - 6 < sample <= message.sample - 6  # decided in this hop
+        assert all(-1e-6 <= margin < 3 for margin in message.margin)
+    assert np.mean([margin for msg in reader.of(m.Spikes) for margin in msg.margin]) == pytest.approx(1, abs=0.1)
+    rows = reader.of(m.Drive)
+    assert [row.sample for row in rows] == drive[:, 0].astype(int).tolist() == list(range(0, 8000, 20))
+    assert np.allclose([row.cst for row in rows], drive[:, 1])
+    assert np.allclose([row.rate for row in rows], drive[:, 3:])
+    assert all(row.delay_s == pytest.approx(0.083) for row in rows)
+    assert {row.valid for row in rows} == {True, False}
+    for row in rows:
+        assert 0 <= row.command <= 1
+        assert (row.source, row.command) == ("none", 0.0) if not row.valid else row.source == "units"
+    assert rows[-1].command > 0
+
+
+def test_every_message_carries_the_common_fields_and_numbers_without_holes(bench, subscribe):
+    reader = joined(bench, subscribe, "")
+    bench.hops(600)
+    drain(reader)
+    sessions = {message.session for message in reader.kept}
+    assert len(sessions) == 1
+    numbers = {}
+    for topic, message, frames in zip(reader.topics, reader.kept, reader.frames, strict=True):
+        assert topic.endswith(b"/amp")
+        assert set(msgspec.msgpack.decode(frames[1])) >= {"v", "seq", "session", "sample", "t", "t_pub"}
+        assert message.v == 1
+        assert message.t_pub >= message.t - 1e-6
+        numbers.setdefault(topic, []).append(message.seq)
+    assert len(numbers) == 5
+    for found in numbers.values():
+        assert found == list(range(found[0], found[0] + len(found)))
+
+
+def test_the_status_comes_once_a_second_and_soon_after_a_change(bench, subscribe):
+    reader = joined(bench, subscribe, "status/")
+    bench.hops(1250)  # 5 s
+    drain(reader)
+    times = [message.t_pub for message in reader.of(m.Status) if message.state == "live"]
+    assert 4 <= len(times) <= 8
+    assert np.diff(times).max() < 1.01
+    bench.hops(1, lost=17)
+    bench.hops(20)
+    drain(reader)
+    last = reader.kept[-1]
+    assert (last.samples_lost, last.gaps) == (17, 1)
+    assert last.t_pub - bench.now > -0.1
+    assert last.sample + 1 == last.samples_in + last.samples_lost
+
+
+def test_a_stall_is_told_and_the_drive_goes_on_by_the_clock_but_invalid(bench, subscribe):
+    reader = joined(bench, subscribe, "")
+    bench.hops(700)
+    drain(reader)
+    seen = len(reader.kept)
+    bench.source.stalled = True
+    bench.wait(1.0)
+    drain(reader)
+    news = reader.kept[seen:]
+    assert next(msg for msg in news if isinstance(msg, m.Status)).state == "stalled"
+    drive = [msg for msg in news if isinstance(msg, m.Drive)]
+    assert 95 <= len(drive) <= 102
+    assert all((d.valid, d.command, d.source, d.sample) == (False, 0.0, "none", bench.source.sample) for d in drive)
+    bench.source.stalled = False
+    seen = len(reader.kept)
+    bench.hops(30)
+    drain(reader)
+    assert next(msg for msg in reader.kept[seen:] if isinstance(msg, m.Status)).state == "live"
+
+
+def test_after_a_stall_without_loss_the_drive_is_what_it_would_have_been(bench, subscribe, planted, decode_all):
+    reader = joined(bench, subscribe, "")
+    bench.hops(500)
+    bench.source.stalled = True
+    bench.wait(0.6)
+    bench.source.stalled = False
+    bench.hops(400)
+    drain(reader)
+    _, _, expected = decode_all(Pipeline(planted.decoder, HOP), planted.emg[:7200], HOP)
+    found = {d.sample: d for d in reader.of(m.Drive) if d.valid}
+    for row in expected[expected[:, 0] > 4000]:
+        assert found[int(row[0])].cst == pytest.approx(row[1])
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+def test_while_paused_there_are_no_spikes_and_the_command_is_zero(bench, subscribe, stalled):
+    reader = joined(bench, subscribe, "")
+    bench.hops(500)
+    drain(reader)
+    seen = len(reader.kept)
+    bench.reporter.paused = True
+    if stalled:
+        bench.source.stalled = True
+        bench.wait(1.0)
+    else:
+        bench.hops(250)
+    drain(reader)
+    news = reader.kept[seen:]
+    assert not [msg for msg in news if isinstance(msg, m.Spikes)]
+    assert {msg.state for msg in news if isinstance(msg, m.Status)} == {"paused"}
+    drive = [msg for msg in news if isinstance(msg, m.Drive)]
+    assert 90 <= len(drive) <= 102
+    assert all((d.valid, d.command, d.source) == (False, 0.0, "none") for d in drive)
+    bench.reporter.paused = bench.source.stalled = False
+    bench.hops(300)
+    drain(reader)
+    assert reader.of(m.Drive)[-1].valid
+    assert reader.of(m.Status)[-1].state == "live"
+
+
+def test_emg_goes_out_while_somebody_wants_it_whole_and_30_times_a_second_at_most(bench, subscribe, planted):
+    bench.hops(10)
+    assert bench.reporter._publisher._seq.get("emg") is None
+    reader = joined(bench, subscribe, "emg/", "units/")
+    bench.hops(500)  # 2 s
+    drain(reader)
+    blocks = reader.of(m.Emg)
+    assert 50 <= len(blocks) <= 61
+    for before, after in itertools.pairwise(blocks):
+        assert after.first_sample == before.first_sample + len(before.emg[0])
+        assert after.sample == after.first_sample + len(after.emg[0]) - 1
+    assert np.array(blocks[0].emg).shape[0] == planted.emg.shape[1]
+
+
+def test_a_late_hop_is_one_that_left_more_than_a_hop_after_its_arrival(bench):
+    bench.hops(10, delay=0.9 * HOP / 2000)
+    assert bench.reporter.late_hops == 0
+    bench.hops(1, delay=1.1 * HOP / 2000)
+    assert bench.reporter.late_hops == 1
+    assert bench.reporter.status().latency_ms.max == pytest.approx(1.1 * HOP / 2, rel=1e-6)
+
+
+def test_bad_channels_are_named_by_their_place_in_the_stream_with_the_reason(bench, subscribe):
+    bench.source.emg = bench.source.emg.copy()
+    bench.source.emg[:, 3] = 7
+    bench.hops(300)
+    status = bench.reporter.status()
+    assert (status.bad_channels, status.bad_reasons) == ([3], ["flat"])
+
+
+def test_the_trust_of_a_unit_falls_when_its_spikes_shrink(bench):
+    bench.hops(1000)
+    assert all(unit.trust > 0.8 for unit in bench.reporter._units().units)
+    bench.pipeline.session.window[:] = 0
+    bench.source.emg = bench.source.emg * np.float32(0.6)
+    bench.hops(900)
+    assert all(0 <= unit.trust < 0.6 for unit in bench.reporter._units().units)
+
+
+def test_the_control_answers_are_plain_maps(bench, context):
+    bench.hops(5)
+    host, _, port = bench.address.rpartition(":")
+    client = context.socket(zmq.REQ)
+    client.connect(f"{host}:{int(port) + 1}")
+
+    def ask(word):
+        client.send(msgspec.msgpack.encode({"do": word}))
+        for _ in range(400):
+            bench.reporter.tend(bench.now)
+            if client.poll(5):
+                return msgspec.msgpack.decode(client.recv())
+        return None
+
+    assert ask("ping")["ok"] is True
+    assert ask("status")["status"]["samples_in"] == 40
+    assert len(ask("units")["units"]["units"]) == 3
+    assert ask("dance")["ok"] is False
+    assert not bench.reporter.paused
+    assert ask("pause")["ok"] is True
+    assert bench.reporter.paused
+    assert ask("resume")["ok"] is True
+    assert not bench.reporter.paused
+    assert ask("stop")["ok"] is True
+    assert bench.reporter.stopping
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_taken_address_or_next_port_is_refused_and_neither_stays_bound(planted, free_address, context, taken):
+    address = free_address()
+    holder = context.socket(zmq.REP)
+    holder.bind(address if taken == 0 else next_port(address))
+    with pytest.raises(AddressError, match="in use"):
+        Reporter(address, "amp", planted.decoder)
+    other = context.socket(zmq.REP)
+    other.bind(next_port(address) if taken == 0 else address)  # is free
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "5570", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:0", "tcp://127.0.0.1:65535", "tcp://h:²",
+     "tcp://h:-1", "ipc://x:5", "tcp://127.0.0.1:999999999999999999999"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(planted, address):
+    with pytest.raises(AddressError, match=r"tcp://127\.0\.0\.1:5570"):
+        Reporter(address, "amp", planted.decoder)
+
+
+def test_the_control_socket_is_on_the_next_port():
+    assert next_port("tcp://127.0.0.1:5570") == "tcp://127.0.0.1:5571"
+    assert next_port("tcp://[::1]:5570") == "tcp://[::1]:5571"

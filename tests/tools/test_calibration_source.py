@@ -1,0 +1,90 @@
+"""What a calibration is given: samples as they came, places from a file, a stream or a grid."""
+
+import numpy as np
+import pytest
+
+from myodrive.stream.errors import OptionError, RecordingError, StreamError
+from myodrive.stream.source_info import SourceInfo
+from myodrive.tools.calibration_source import from_file, from_stream, geometry_of, refuse_what_is_no_number
+
+
+def no_progress(share, note):
+    pass
+
+
+def stream_at(x, z):
+    """A stream whose channels lie at these places, mm."""
+    positions = np.column_stack([x, np.zeros(len(x)), z]).astype(float)
+    return SourceInfo("s", "s", "u", "h", 2048.0, len(x), np.float32, None, ("uv",) * len(x), positions)
+
+
+def test_a_stream_is_recorded_sample_for_sample(process, unique, muscle_path, muscle):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+    source = from_stream(unique, 1.5, [5, 0, 9, 23], None, None, no_progress, print)
+    assert source.emg.shape == (3072, 4)
+    first = np.flatnonzero((muscle.emg[:, [5, 0, 9, 23]] == source.emg[0]).all(axis=1))
+    assert len(first) == 1
+    rows = (first[0] + np.arange(3072)) % muscle.samples
+    np.testing.assert_array_equal(source.emg, muscle.emg[rows][:, [5, 0, 9, 23]])
+    assert source.index == [5, 0, 9, 23]
+    assert source.stream_channels == 24
+
+
+def test_a_stream_in_counts_is_scaled_and_warned_of(process, unique, muscle_path, muscle):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop", "--unit", "none", "--step-uv", "0.5")
+    said = []
+    scaled = from_stream(unique, 1.0, [0], "LIN1-05", 0.5, no_progress, said.append)
+    assert said == []
+    counts = from_stream(unique, 1.0, [0], "LIN1-05", None, no_progress, said.append)
+    assert "--gain" in said[0]
+    assert abs(float(scaled.emg.mean()) - muscle.emg[:, 0].mean()) < 1.0
+    assert abs(float(counts.emg.mean()) - 2 * muscle.emg[:, 0].mean()) < 2.0
+
+
+def test_a_stream_that_ends_is_an_error_and_not_a_short_recording(process, unique, muscle_path):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--seconds", "2")
+    with pytest.raises(StreamError, match="stopped after"):
+        from_stream(unique, 60.0, None, None, None, no_progress, print)
+
+
+def test_positions_of_any_origin_give_the_grid():
+    col, row = (axis.ravel() for axis in np.meshgrid(np.arange(3), np.arange(5)))
+    geometry = geometry_of(stream_at(100 + 8 * col, 8 * row - 3), np.arange(15))
+    np.testing.assert_array_equal(geometry.row, row)
+    np.testing.assert_array_equal(geometry.col, col)
+    assert geometry.ied_mm == 8.0
+    assert (geometry.grid_rows, geometry.grid_cols) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "z", "words"),
+    [
+        ([0, 0, 0], [0, 0, 0], "at one point"),
+        ([0, 0, 0], [0, 8, 8.002], "off a regular grid"),
+        ([0, 0, 0], [0, 8, 19], "off a regular grid"),
+        ([0, 8, 8], [0, 0, 0], "two channels on one electrode"),
+        ([0, np.nan, 8], [0, 0, 0], "does not say"),
+    ],
+)
+def test_positions_that_are_no_grid_are_refused(x, z, words):
+    with pytest.raises(OptionError, match=words):
+        geometry_of(stream_at(x, z), np.arange(3))
+
+
+def test_positions_of_channels_that_are_not_selected_do_not_count():
+    geometry = geometry_of(stream_at([0, 0, np.nan], [0, 8, np.nan]), np.array([0, 1]))
+    assert len(geometry) == 2
+
+
+def test_the_grid_named_goes_before_the_places_of_the_file(muscle_path):
+    source = from_file(str(muscle_path), list(range(16)), "LIN16-05")
+    assert source.geometry.ied_mm == 5.0
+    np.testing.assert_array_equal(source.geometry.row, np.arange(16))
+
+
+def test_only_the_channels_asked_for_must_be_numbers():
+    emg = np.zeros((10, 3), np.float32)
+    emg[4, 1] = np.nan
+    refuse_what_is_no_number(emg, [0, 2], "r.h5")
+    with pytest.raises(RecordingError, match=r"channel\(s\) 1:"):
+        refuse_what_is_no_number(emg, [0, 1, 2], "r.h5")
