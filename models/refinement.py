@@ -12,8 +12,6 @@ from .extension import extended_covariance, project
 from .firing import Firing, judge
 from .peeling import add_response
 
-RIDGE = 0.01  # of the median channel's variance: what float32 covariances and a short recording leave uncertain
-
 
 def detect_again(
     residual: NDArray[np.float32],
@@ -22,6 +20,7 @@ def detect_again(
     *,
     before: int,
     extension: int,
+    ridge: float,
     fs_hz: float,
     refractory_s: float,
 ) -> list[Firing]:
@@ -39,6 +38,9 @@ def detect_again(
     shapes : ndarray of float32, shape (units, window, channels)
         The waveforms, starting `before` samples before the discharge.
     before, extension : int
+    ridge : float
+        The noise level: the mean of the smaller half of the covariance's eigenvalues. A ridge well above it costs
+        a real recording a tenth of its discharges.
     fs_hz, refractory_s : float
 
     Returns
@@ -46,7 +48,7 @@ def detect_again(
     list of Firing, one per unit
     """
     covariance = extended_covariance(residual, extension)
-    covariance.flat[:: len(covariance) + 1] += RIDGE * np.median(np.diag(covariance))
+    covariance.flat[:: len(covariance) + 1] += ridge
     factor = scipy.linalg.cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
     reach = min(extension // 2, before - extension + 1, shapes.shape[1] - before - 1)
     lags = range(before - reach, before + reach + 1)

@@ -27,6 +27,8 @@ from .peeling import subtract, waveforms
 from .refinement import detect_again
 from .whitening import Whitening, fit_ridge, fit_whitening
 
+COV_SLACK = 0.02  # a better train is as regular as before; one that lost discharges is not
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -228,7 +230,8 @@ def _successive_cancellation(
         whitened = project(residual, whitening.matrix, extension)
         candidates = search(
             whitened, contrast, fs_hz=fs_hz, starts=settings.starts, iterations=settings.iterations,
-            active_share=settings.active_share, cap=settings.cap, refinements=settings.refinements, refractory_s=limits.refractory_s,
+            active_share=settings.active_share, cap=settings.cap, refinements=settings.refinements,
+            refractory_s=limits.refractory_s,
         )  # fmt: skip
         fresh = [
             replace(one, spikes=align(residual, one.spikes, whitening, extension, extension)[0])
@@ -243,7 +246,7 @@ def _successive_cancellation(
             progress((number + 1) / (settings.rounds + 1), len(units))
         if not units:
             break
-        units, residual = _subtract_all(emg, units, before, after, extension, settings, fs_hz)
+        units, residual = _subtract_all(emg, units, before, after, extension, whitening.regularisation, settings, fs_hz)
         log.append(Round(len(fresh), len(units), float(np.var(residual) / np.var(emg))))
         if not fresh:
             break
@@ -256,6 +259,7 @@ def _subtract_all(
     before: int,
     after: int,
     extension: int,
+    ridge: float,
     settings: SearchSettings,
     fs_hz: float,
 ) -> tuple[list[Firing], NDArray[np.float32]]:
@@ -265,10 +269,12 @@ def _subtract_all(
         shapes = waveforms(emg, trains, before, after)
         again = detect_again(
             subtract(emg, trains, shapes, before), units, shapes,
-            before=before, extension=extension, fs_hz=fs_hz, refractory_s=settings.limits.refractory_s,
+            before=before, extension=extension, ridge=ridge, fs_hz=fs_hz, refractory_s=settings.limits.refractory_s,
         )  # fmt: skip
         units = [
-            new if new.meets(settings.limits, min(settings.search_sil, old.sil)) else old
+            new
+            if new.meets(settings.limits, min(settings.search_sil, old.sil)) and new.cov <= old.cov + COV_SLACK
+            else old
             for new, old in zip(again, units, strict=True)
         ]
     trains = [one.spikes for one in units]

@@ -7,7 +7,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from .errors import StreamError
-from .inlet import Hop
+from .hop import Hop
 from .timeline import Timeline
 
 
@@ -26,13 +26,9 @@ class ArraySource:
         When the first samples were asked for, s on the LSL clock.
     """
 
-    samples_lost = gaps = repeats = reconnects = 0
-    stalled = False
-    refusal: StreamError | None = None
-
     def __init__(self, emg: NDArray[np.float32], fs_hz: float, hop: int) -> None:
         self.hop = hop
-        self.samples_in = 0
+        self.samples_in = self.samples_lost = self.gaps = self.repeats = self.reconnects = 0
         self.timeline = Timeline(fs_hz)
         self._emg = emg
         self._hop = Hop()
@@ -48,6 +44,16 @@ class ArraySource:
     def sample(self) -> int:
         """The newest sample handed on."""
         return self.samples_in - 1
+
+    @property
+    def stalled(self) -> bool:
+        """Never: what there is, is there."""
+        return False
+
+    @property
+    def refusal(self) -> StreamError | None:
+        """Never: it is decoded as it is."""
+        return None
 
     def time_of(self, sample: int) -> float:
         """Time of a sample: they follow each other from the start on, s on the LSL clock."""

@@ -26,13 +26,13 @@ class Control:
     context : zmq.Context
     address : str
     answer : callable
-        Takes the word asked for, does it, and returns the fields of the reply.
+        Takes the word asked for, does it, and returns the fields of the reply; may be replaced later.
     """
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], address: str, answer: Callable[[str], dict[str, Any]]
     ) -> None:
-        self._answer = answer
+        self.answer = answer
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
@@ -61,7 +61,7 @@ class Control:
             word = decode_request(body[0])
         except MessageError as error:
             return encode_reply(False, error=str(error))
-        return encode_reply(True, **self._answer(word))
+        return encode_reply(True, **self.answer(word))
 
     def close(self) -> None:
         """Free the address; a last answer gets a moment to leave."""

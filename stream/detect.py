@@ -18,9 +18,9 @@ from numpy.typing import NDArray
     cache=True,
     nogil=True,
 )
-def _detect_kernel(
+def _detect_kernel(  # type: ignore[no-untyped-def]
     sources, first_sample, deaf_until, recent, last, threshold, lookahead, refractory, unit, sample, height
-):  # type: ignore[no-untyped-def]
+):
     samples, units = sources.shape
     size = 2 * lookahead + 1
     found = 0

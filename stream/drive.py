@@ -45,9 +45,9 @@ def _rate(spikes, now, silent, fs):  # type: ignore[no-untyped-def]
     cache=True,
     nogil=True,
 )
-def _drive_kernel(
+def _drive_kernel(  # type: ignore[no-untyped-def]
     signal, good, first_sample, unit, spike_sample, spikes, lookahead, keep, smooth, history, fs, silent, rate_hz, out
-):  # type: ignore[no-untyped-def]
+):
     samples, channels = signal.shape
     units, kept = history.shape
     next_spike = 0

@@ -37,11 +37,11 @@ class Geometry:
 
     def along_mm(self) -> NDArray[np.float64]:
         """Position along the fibres from the grid's centre, mm, shape (channels,)."""
-        return (self.row - (self.grid_rows - 1) / 2) * self.ied_mm
+        return (self.row.astype(np.float64) - (self.grid_rows - 1) / 2) * self.ied_mm
 
     def across_mm(self) -> NDArray[np.float64]:
         """Position across the fibres from the grid's centre, mm, shape (channels,)."""
-        return (self.col - (self.grid_cols - 1) / 2) * self.ied_mm
+        return (self.col.astype(np.float64) - (self.grid_cols - 1) / 2) * self.ied_mm
 
     def neighbours(self) -> NDArray[np.bool_]:
         """Which channels touch, diagonals included, shape (channels, channels)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import StreamError
 from .finder import Found, StreamFinder
+from .hop import Hop
 from .source_info import SourceInfo, gain_to_microvolts
 from .timeline import Timeline
 
@@ -23,33 +24,6 @@ WAIT_S = 0.1  # longest blocking wait, so that the loop can tend to its other du
 STALLED_WAIT_S = 0.005  # while stalled the drive goes out by the wall clock
 WAITED_S = 1e-4  # a pull that took longer than this had to wait for its samples
 STALLED_S = 0.4  # without a sample; noticed at the latest one wait later, within the 0.5 s of the contract
-
-
-@dataclass
-class Hop:
-    """The samples of one hop; the same object every time, its arrays views of buffers that are used again.
-
-    Attributes
-    ----------
-    samples : int
-        0 when nothing came in time.
-    signal : ndarray of float32, shape (samples, channels), uV
-    first_sample : int
-        Sample period of the first row, lost ones counted.
-    lost_before : int
-        Sample periods without data right before the first row.
-    stamp : float
-        Time stamp of the last row, s on the LSL clock.
-    arrived : float
-        When the last row reached this machine, s on the LSL clock, as near as can be told.
-    """
-
-    samples: int = 0
-    signal: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    first_sample: int = 0
-    lost_before: int = 0
-    stamp: float = 0.0
-    arrived: float = 0.0
 
 
 class Arrival:
@@ -229,8 +203,8 @@ class StreamSource:
             self.reconnects += 1
         self.source = found.source
         self._inlet = found.inlet
-        self._raw = np.zeros((self.hop, found.source.channels), found.source.dtype)
-        self._picked = np.zeros((self.hop, len(self._index)), found.source.dtype)
+        self._raw: NDArray[Any] = np.zeros((self.hop, found.source.channels), found.source.dtype)
+        self._picked: NDArray[Any] = np.zeros((self.hop, len(self._index)), found.source.dtype)
         self._factors = gain_to_microvolts(found.source, self._index, self._gain)
         self._raw_pointer = ctypes.c_void_p(self._raw.ctypes.data)
         self._stamps_pointer = ctypes.c_void_p(self._stamps.ctypes.data)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pylsl
 
-from .inlet import StreamSource
+from .hop import HopSource
 from .pipeline import Pipeline
 from .reporter import Reporter
 
 
 def run(
-    source: StreamSource,
+    source: HopSource,
     pipeline: Pipeline,
     reporter: Reporter,
     *,
@@ -24,7 +24,7 @@ def run(
 
     Parameters
     ----------
-    source : StreamSource
+    source : HopSource
     pipeline : Pipeline
     reporter : Reporter
     seconds : float, optional
@@ -33,7 +33,6 @@ def run(
         Asked between hops whether to stop.
     """
     clock = pylsl.local_clock
-    reporter.attach(source, pipeline)
     gc.collect()
     gc.freeze()  # what exists now lives as long as the loop: no collection looks at it again
     reporter.announce("waiting", clock())

@@ -3,98 +3,81 @@
 from __future__ import annotations
 
 import math
-import uuid
 from typing import Any
 
 import msgspec
 import numpy as np
-import zmq
 
-from .control import Control
 from .decoder_file import Decoder
-from .errors import AddressError
-from .inlet import Hop, StreamSource
+from .endpoints import Endpoints
+from .hop import Hop, HopSource
 from .latency import LatencyHistogram
-from .messages import Drive, Emg, Latency, Spikes, Status, UnitEntry, Units
+from .messages import Drive, Emg, Spikes, Status, UnitEntry, Units
 from .pipeline import Pipeline
-from .publisher import Publisher
 from .watch import GOOD, REASONS
 
 STATUS_S = 1.0
 CHANGE_S = 0.05  # at most this often for changes
 EMG_HZ = 30.0
+TRUST_STEP = 0.1  # a change of trust by more is told
+STALE_S = 0.2  # what is older is no longer acted on
 TRUST_SPIKES = 20  # a unit's trust follows its last so many discharges
 
 
 class Reporter:
-    """Publisher, control socket and counters of one session; owned by the loop's thread.
+    """Messages and counters of one session; owned by the loop's thread.
 
     Parameters
     ----------
-    address : str
-        Of the messages, ``tcp://host:port``; the control socket takes the next port.
-    stream : str
+    endpoints : Endpoints
     decoder : Decoder
+    source : HopSource
+    pipeline : Pipeline
 
     Attributes
     ----------
-    state : str
+    session, state : str
     late_hops : int
     stopping, paused : bool
     """
 
-    def __init__(self, address: str, stream: str, decoder: Decoder) -> None:
-        self.session = uuid.uuid4().hex
-        self.stream = stream
+    def __init__(self, endpoints: Endpoints, decoder: Decoder, source: HopSource, pipeline: Pipeline) -> None:
         self.state = "warming"
         self.late_hops = 0
         self.stopping = self.paused = False
         self.latency = LatencyHistogram()
+        self.session = endpoints.session
+        self._publisher = endpoints.publisher
+        self._control = endpoints.control
+        self._control.answer = self._answer
         self._decoder = decoder
-        self._fs = decoder.info.fs_hz
-        self._trust = np.ones(len(decoder.info.units))
-        self._spike_height = np.array([unit.spike_height for unit in decoder.info.units])
-        self._threshold = np.array([unit.threshold for unit in decoder.info.units])
-        self._status_at = self._change_at = self._drive_at = 0.0
-        self._told: tuple[Any, ...] = ()
-        self._source: StreamSource | None = None
-        self._pipeline: Pipeline | None = None
-        self._reason = ""
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        control = next_port(address)
-        try:
-            self._publisher = Publisher(self._context, address, stream, self.session)
-            try:
-                self._control = Control(self._context, control, self._answer)
-            except AddressError:
-                self._publisher.close()
-                raise
-        except AddressError:
-            self._context.term()
-            raise
-
-    def attach(self, source: StreamSource, pipeline: Pipeline) -> None:
-        """Report on these from now on."""
         self._source = source
         self._pipeline = pipeline
+        self._fs = decoder.info.fs_hz
+        units = decoder.info.units
+        self._trust = np.ones(len(units))
+        self._trust_told = self._trust.copy()
+        self._spike_height = np.array([unit.spike_height for unit in units])
+        self._threshold = np.array([unit.threshold for unit in units])
+        self._hop_s = source.hop / self._fs
+        self._status_at = self._change_at = self._drive_at = 0.0
+        self._reason = ""
         self._emg_due = math.ceil(self._fs / EMG_HZ)
         self._emg = np.zeros((self._emg_due + len(pipeline.signal), pipeline.signal.shape[1]), np.float32)
         self._emg_held = 0
+        self._told: tuple[Any, ...] = ()
 
     # what goes out after a hop
 
-    def report(self, hop: Hop, now: float) -> float:
-        """Send what one hop brought; returns when the last of it left, s on the LSL clock."""
-        pipeline, source = self._pipeline, self._source
-        assert pipeline is not None
-        assert source is not None
+    def report(self, hop: Hop, now: float) -> None:
+        """Send what one hop brought."""
+        pipeline = self._pipeline
         if not self.paused:
             if pipeline.detector.count:
-                self._send_spikes(hop, now)
+                self._send_spikes(now)
             for row in range(pipeline.drive.count):
                 self._send_drive(row, now)
         self._gather_emg(hop, now)
-        return now
 
     def settle_accounts(self, hop: Hop, sent: float) -> None:
         """Count the latency of a hop whose messages had left at `sent`."""
@@ -102,15 +85,8 @@ class Reporter:
         if sent - hop.arrived > self._hop_s:
             self.late_hops += 1
 
-    @property
-    def _hop_s(self) -> float:
-        assert self._source is not None
-        return self._source.hop / self._fs
-
-    def _send_spikes(self, hop: Hop, now: float) -> None:
+    def _send_spikes(self, now: float) -> None:
         pipeline, source = self._pipeline, self._source
-        assert pipeline is not None
-        assert source is not None
         found = pipeline.detector
         units = found.unit[: found.count].tolist()
         samples = found.sample[: found.count].tolist()
@@ -120,21 +96,20 @@ class Reporter:
             self._trust[unit] += (min(margin, 1.0) - self._trust[unit]) / TRUST_SPIKES
             margins.append(float(margin))
         message = Spikes(
-            sample=source.sample, t=hop.stamp, unit=units, spike_sample=samples,
+            sample=source.sample, t=source.timeline.newest, unit=units, spike_sample=samples,
             spike_t=[source.time_of(sample) for sample in samples], margin=margins,
         )  # fmt: skip
         self._publisher.send("spikes", message, now)
 
     def _send_drive(self, row: int, now: float) -> None:
         pipeline, source = self._pipeline, self._source
-        assert pipeline is not None
-        assert source is not None
         due = pipeline.drive.due[row]
         sample = int(due[0])
-        valid = pipeline.valid_at(sample)
+        t = source.time_of(sample)
+        valid = pipeline.valid_at(sample) and now - t < STALE_S
         command, made_by = pipeline.drive.command(row, valid)
         message = Drive(
-            sample=sample, t=source.time_of(sample), rate=due[3:].tolist(), cst=float(due[1]), command=command,
+            sample=sample, t=t, rate=due[3:].tolist(), cst=float(due[1]), command=command,
             source=made_by, delay_s=pipeline.drive.delay_s, envelope=float(due[2]), valid=valid,
         )  # fmt: skip
         self._publisher.send("drive", message, now)
@@ -143,8 +118,6 @@ class Reporter:
     def _drive_invalid(self, now: float) -> None:
         """Keep the drive going by the wall clock, saying that it is not to be acted on."""
         pipeline, source = self._pipeline, self._source
-        assert pipeline is not None
-        assert source is not None
         if source.samples_in == 0:
             return
         period = 1.0 / pipeline.drive.settings.rate_hz
@@ -160,8 +133,6 @@ class Reporter:
     def _gather_emg(self, hop: Hop, now: float) -> None:
         """Keep the filtered EMG while somebody wants it, and send it in blocks without holes but the gaps."""
         pipeline, source = self._pipeline, self._source
-        assert pipeline is not None
-        assert source is not None
         if not self._publisher.wanted("emg"):
             self._emg_held = 0
             return
@@ -174,7 +145,9 @@ class Reporter:
         block = self._emg[: self._emg_held].T  # (channels, samples) uV
         first = source.sample - self._emg_held + 1
         self._emg_held = 0
-        message = Emg(sample=source.sample, t=hop.stamp, first_sample=first, fs_hz=self._fs, emg=block.tolist())
+        message = Emg(
+            sample=source.sample, t=source.timeline.newest, first_sample=first, fs_hz=self._fs, emg=block.tolist()
+        )
         self._publisher.send("emg", message, now)
 
     # what goes out between hops
@@ -187,12 +160,14 @@ class Reporter:
         newcomers = self._publisher.newcomers()
         if newcomers is not None:
             if any(self._concerns(prefix, "units") for prefix in newcomers):
-                self._publisher.send("units", self._units(), now)
+                self._send_units(now)
             if any(self._concerns(prefix, "status") for prefix in newcomers):
                 self._send_status(now)
         self._control.tend()
         if now - self._status_at >= STATUS_S:
             self._send_status(now)
+            if np.abs(self._trust - self._trust_told).max() > TRUST_STEP:
+                self._send_units(now)
         elif now - self._change_at >= CHANGE_S and self._tellable() != self._told:
             self._send_status(now)
 
@@ -204,7 +179,7 @@ class Reporter:
 
     def _follow_state(self, now: float) -> None:
         source = self._source
-        if source is None or self.state in ("warming", "stopped"):
+        if self.state == "stopped":
             return
         refusal = source.refusal
         reason = "" if refusal is None else str(refusal)
@@ -223,8 +198,6 @@ class Reporter:
     def _tellable(self) -> tuple[Any, ...]:
         """What is told at once when it changes."""
         source, pipeline = self._source, self._pipeline
-        if source is None or pipeline is None:
-            return (self.state,)
         return (
             self.state, self.late_hops, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, pipeline.watch.flags,
@@ -238,12 +211,6 @@ class Reporter:
     def status(self) -> Status:
         """How things stand, as a message not yet stamped."""
         source, pipeline = self._source, self._pipeline
-        if source is None or pipeline is None:
-            nothing = Latency(p50=0.0, p99=0.0, p999=0.0, max=0.0, hist=[])
-            return Status(
-                state=self.state, samples_in=0, samples_lost=0, gaps=0, reconnects=0, late_hops=0, bad_channels=[],
-                bad_reasons=[], messages_dropped=self._publisher.dropped, latency_ms=nothing, reason=self._reason,
-            )  # fmt: skip
         state = pipeline.watch.state
         bad = np.flatnonzero(state != GOOD)
         index = self._decoder.info.channels.index
@@ -257,6 +224,10 @@ class Reporter:
             rate_hz=1.0 / source.timeline.period, reason=self._reason,
         )  # fmt: skip
 
+    def _send_units(self, now: float) -> None:
+        self._trust_told[:] = self._trust
+        self._publisher.send("units", self._units(), now)
+
     def _units(self) -> Units:
         pipeline, source = self._pipeline, self._source
         rows = [
@@ -264,10 +235,10 @@ class Reporter:
             for unit, trust in zip(self._decoder.info.units, self._trust, strict=True)
         ]
         return Units(
-            sample=-1 if source is None else source.sample,
-            t=source.timeline.newest if source is not None and source.samples_in else 0.0,
+            sample=source.sample,
+            t=source.timeline.newest if source.samples_in else 0.0,
             fs_hz=self._fs, decoder_sha256=self._decoder.sha256,
-            provider="" if pipeline is None else pipeline.session.provider,
+            provider=pipeline.session.provider,
             lookahead_s=self._decoder.info.detector.lookahead / self._fs, units=rows,
         )  # fmt: skip
 
@@ -284,23 +255,3 @@ class Reporter:
         elif word == "stop":
             self.stopping = True
         return {"state": self.state, "session": self.session}
-
-    def close(self) -> None:
-        """Free both addresses."""
-        self._publisher.close()
-        self._control.close()
-        self._context.term()
-
-
-def next_port(address: str) -> str:
-    """The address one port up, for the control socket.
-
-    Raises
-    ------
-    AddressError
-        The address is not ``tcp://host:port``.
-    """
-    host, colon, port = address.rpartition(":")
-    if not address.startswith("tcp://") or not colon or not port.isdecimal() or not 0 < int(port) < 65535:
-        raise AddressError(f'"{address}" is not an address: one looks like tcp://127.0.0.1:5570')
-    return f"{host}:{int(port) + 1}"

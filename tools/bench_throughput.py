@@ -13,6 +13,7 @@ import pylsl
 
 from ..stream.array_source import ArraySource
 from ..stream.decoder_file import Decoder
+from ..stream.endpoints import Endpoints
 from ..stream.loop import run
 from ..stream.pipeline import Pipeline
 from ..stream.reporter import Reporter
@@ -71,15 +72,16 @@ def throughput(
 
 def _once(decoder: Decoder, emg: np.ndarray, hop: int, provider: str, whitening: str) -> float:
     """Seconds of the live loop over `emg`."""
-    reporter = Reporter(f"tcp://127.0.0.1:{free_port_pair()}", "bench", decoder)
+    endpoints = Endpoints(f"tcp://127.0.0.1:{free_port_pair()}", "bench")
     try:
         pipeline = Pipeline(decoder, hop, provider=provider, whitening=whitening)
         source = ArraySource(emg, decoder.info.fs_hz, hop)
+        reporter = Reporter(endpoints, decoder, source, pipeline)
         run(source, pipeline, reporter, stop=lambda: source.ended)
         assert source.began is not None
         return pylsl.local_clock() - source.began
     finally:
-        reporter.close()
+        endpoints.close()
 
 
 def stage_costs(

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import pylsl
 
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
+from ..stream.endpoints import Endpoints, next_port
 from ..stream.errors import AddressError, StreamError
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
 from ..stream.messages import Status
 from ..stream.pipeline import Pipeline
-from ..stream.reporter import Reporter, next_port
+from ..stream.reporter import Reporter
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -98,9 +100,10 @@ def run_live(
     started = time.perf_counter()
     next_port(settings.bind)  # an address at all
     _refuse_open_address(settings)
-    reporter = Reporter(settings.bind, settings.stream, decoder)
+    endpoints = Endpoints(settings.bind, settings.stream)
     source = None
     try:
+        endpoints.announce_warming(pylsl.local_clock())
         pipeline = Pipeline(
             decoder, settings.hop, provider=settings.provider, whitening=settings.whitening, drive=settings.drive
         )
@@ -116,6 +119,7 @@ def run_live(
                 say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
 
         source = StreamSource(settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain)
+        reporter = Reporter(endpoints, decoder, source, pipeline)
         opened = time.perf_counter()
         ready = opened - started
         say(f"{len(decoder.info.units)} units, {len(index)} channels, hop {settings.hop}, {pipeline.session.provider}")
@@ -130,7 +134,7 @@ def run_live(
     finally:
         if source is not None:
             source.close()
-        reporter.close()
+        endpoints.close()
 
 
 def _never_came(source: StreamSource, opened: float, wait_s: float) -> bool:

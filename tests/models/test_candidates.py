@@ -28,7 +28,8 @@ def test_one_round_finds_half_the_units_of_an_easy_recording_each_once(easy):
     emg, trains = easy
     whitened = project(emg, fit_whitening(emg, 12).matrix, 12)
     found = search(
-        whitened, SKEW, fs_hz=FS_HZ, starts=32, iterations=5, active_share=0.5, cap=0.99, refinements=3, refractory_s=0.02,
+        whitened, SKEW, fs_hz=FS_HZ, starts=32, iterations=5, active_share=0.5, cap=0.99,
+        refinements=3, refractory_s=0.02,
     )  # fmt: skip
     result = assign([one.spikes for one in found if one.sil > 0.85], trains, fs_hz=FS_HZ, min_f1=0.5)
     assert sum(agreement.roa > 0.9 for _, _, agreement in result.pairs) >= 3
@@ -37,6 +38,7 @@ def test_one_round_finds_half_the_units_of_an_easy_recording_each_once(easy):
 def test_gaussian_noise_holds_nothing_worth_keeping(rng):
     whitened = rng.normal(size=(20_000, 10)).astype(np.float32)
     found = search(
-        whitened, SKEW, fs_hz=FS_HZ, starts=8, iterations=4, active_share=0.5, cap=0.99, refinements=2, refractory_s=0.02,
+        whitened, SKEW, fs_hz=FS_HZ, starts=8, iterations=4, active_share=0.5, cap=0.99,
+        refinements=2, refractory_s=0.02,
     )  # fmt: skip
     assert not any(one.meets(FiringLimits(), 0.85) for one in found)

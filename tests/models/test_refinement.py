@@ -1,5 +1,7 @@
 """Detecting a unit again, the others taken out, brings its train nearer to the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from myodrive.models.firing import judge
@@ -23,7 +25,7 @@ def test_missed_and_false_discharges_are_put_right(rng):
     nothing = judge(np.zeros(1000, np.float32), FS_HZ)
     units = [replace(nothing, spikes=train) for train in spoilt]
     again = detect_again(
-        residual, units, shapes, before=BEFORE, extension=EXTENSION, fs_hz=FS_HZ, refractory_s=0.02,
+        residual, units, shapes, before=BEFORE, extension=EXTENSION, ridge=1.0, fs_hz=FS_HZ, refractory_s=0.02,
     )  # fmt: skip
     before = [agree(train, truth, tolerance=2, max_shift=100).roa for train, truth in zip(spoilt, trains, strict=True)]
     after = [agree(one.spikes, truth, tolerance=2, max_shift=100).roa for one, truth in zip(again, trains, strict=True)]

@@ -20,6 +20,7 @@ import zmq
 
 from myodrive.stream import decoder_file as df
 from myodrive.stream import loop, messages
+from myodrive.stream.endpoints import Endpoints
 from myodrive.stream.errors import AddressError
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.inlet import StreamSource
@@ -374,7 +375,7 @@ class Live:
         for attempt in range(5):  # another process may take the port between finding and binding it
             self.address = _free_address()
             try:
-                self.reporter = Reporter(self.address, name, decoder)
+                self.endpoints = Endpoints(self.address, name)
                 break
             except AddressError:
                 if attempt == 4:
@@ -384,6 +385,7 @@ class Live:
         index = np.array(decoder.info.channels.index)
         fs_hz = decoder.info.fs_hz
         self.source = StreamSource(name, index, fs_hz, hop, lambda source: check_fit(source, decoder), gain)
+        self.reporter = Reporter(self.endpoints, decoder, self.source, self.pipeline)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live loop")
         self.failure: BaseException | None = None
@@ -403,7 +405,7 @@ class Live:
             assert not self._thread.is_alive(), "the loop does not end"
             self._thread = None
             self.source.close()
-            self.reporter.close()
+            self.endpoints.close()
 
     def join(self, timeout_s: float) -> bool:
         """Whether the loop ended by itself in time."""

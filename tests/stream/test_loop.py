@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from myodrive.stream import messages as m
+from myodrive.stream.endpoints import Endpoints
 from myodrive.stream.inlet import StreamSource
 from myodrive.stream.loop import run
 from myodrive.stream.pipeline import Pipeline
@@ -212,21 +213,25 @@ def test_before_any_stream_the_state_is_waiting_and_nothing_else_goes_out(plante
 
 def test_the_loop_ends_after_its_seconds_and_leaves_the_collector_as_it_was(planted, free_address):
     frozen = gc.get_freeze_count()
-    reporter = Reporter(free_address(), "none", planted.decoder)
     source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
+    endpoints = Endpoints(free_address(), "none")
+    pipeline = Pipeline(planted.decoder, 8)
+    reporter = Reporter(endpoints, planted.decoder, source, pipeline)
     begun = time.monotonic()
-    run(source, Pipeline(planted.decoder, 8), reporter, seconds=0.3)
+    run(source, pipeline, reporter, seconds=0.3)
     assert 0.25 < time.monotonic() - begun < 1.0
     assert reporter.state == "stopped"
     assert gc.get_freeze_count() <= frozen
     source.close()
-    reporter.close()
+    endpoints.close()
 
 
 def test_whatever_ends_the_loop_subscribers_are_told_that_it_stopped(planted, free_address, subscribe):
     address = free_address()
-    reporter = Reporter(address, "none", planted.decoder)
     source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
+    endpoints = Endpoints(address, "none")
+    pipeline = Pipeline(planted.decoder, 8)
+    reporter = Reporter(endpoints, planted.decoder, source, pipeline)
     reader = subscribe(address, "status/")
     calls = []
 
@@ -237,8 +242,8 @@ def test_whatever_ends_the_loop_subscribers_are_told_that_it_stopped(planted, fr
         return False
 
     with pytest.raises(KeyboardInterrupt):
-        run(source, Pipeline(planted.decoder, 8), reporter, stop=stop)
+        run(source, pipeline, reporter, stop=stop)
     reader.until(has_state("stopped"))
     assert gc.get_freeze_count() == 0
     source.close()
-    reporter.close()
+    endpoints.close()

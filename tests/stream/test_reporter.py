@@ -8,10 +8,11 @@ import pytest
 import zmq
 
 from myodrive.stream import messages as m
+from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError
 from myodrive.stream.inlet import Hop
 from myodrive.stream.pipeline import Pipeline
-from myodrive.stream.reporter import Reporter, next_port
+from myodrive.stream.reporter import Reporter
 from myodrive.stream.timeline import Timeline
 
 HOP = 8
@@ -50,10 +51,10 @@ class Bench:
 
     def __init__(self, planted, address):
         self.address = address
-        self.reporter = Reporter(address, "amp", planted.decoder)
         self.source = FakeSource(planted.emg, planted.info.fs_hz)
         self.pipeline = Pipeline(planted.decoder, HOP)
-        self.reporter.attach(self.source, self.pipeline)
+        self.endpoints = Endpoints(address, "amp")
+        self.reporter = Reporter(self.endpoints, planted.decoder, self.source, self.pipeline)
         self.now = 99.9
         self.reporter.announce("waiting", self.now)
 
@@ -77,7 +78,7 @@ class Bench:
 def bench(planted, free_address):
     bench = Bench(planted, free_address())
     yield bench
-    bench.reporter.close()
+    bench.endpoints.close()
 
 
 def joined(bench, subscribe, *prefixes):
@@ -201,9 +202,10 @@ def test_after_a_stall_without_loss_the_drive_is_what_it_would_have_been(bench, 
     bench.hops(400)
     drain(reader)
     _, _, expected = decode_all(Pipeline(planted.decoder, HOP), planted.emg[:7200], HOP)
-    found = {d.sample: d for d in reader.of(m.Drive) if d.valid}
+    found = {d.sample: d for d in reader.of(m.Drive) if d.cst or d.valid}
     for row in expected[expected[:, 0] > 4000]:
         assert found[int(row[0])].cst == pytest.approx(row[1])
+    assert not any(d.valid for d in reader.of(m.Drive) if d.t_pub - d.t > 0.2)
 
 
 @pytest.mark.parametrize("stalled", [False, True])
@@ -304,7 +306,7 @@ def test_a_taken_address_or_next_port_is_refused_and_neither_stays_bound(planted
     holder = context.socket(zmq.REP)
     holder.bind(address if taken == 0 else next_port(address))
     with pytest.raises(AddressError, match="in use"):
-        Reporter(address, "amp", planted.decoder)
+        Endpoints(address, "amp")
     other = context.socket(zmq.REP)
     other.bind(next_port(address) if taken == 0 else address)  # is free
 
@@ -316,7 +318,7 @@ def test_a_taken_address_or_next_port_is_refused_and_neither_stays_bound(planted
 )  # fmt: skip
 def test_what_is_no_address_is_refused(planted, address):
     with pytest.raises(AddressError, match=r"tcp://127\.0\.0\.1:5570"):
-        Reporter(address, "amp", planted.decoder)
+        Endpoints(address, "amp")
 
 
 def test_the_control_socket_is_on_the_next_port():
