@@ -24,7 +24,7 @@ class FiringLimits:
     max_cov : float
         Largest coefficient of variation of the intervals, pauses left out.
     min_discharges : int
-        Fewer make a mean that is mostly other units' noise.
+        Fewer make a mean that is mostly other units' noise. (The search asks for less of short recordings.)
     min_rate_hz, max_rate_hz : float, discharges/s while active
     max_irregular : float
         Largest share of intervals below half the local rhythm: 0.02 for one unit, 0.25 for two merged.

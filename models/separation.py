@@ -8,7 +8,7 @@ linear filter that will run live, and only units that this filter alone separate
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,74 +25,12 @@ from .matching import agree
 from .peaks import peaks
 from .peeling import subtract, waveforms
 from .refinement import detect_again
+from .settings import SearchSettings
 from .whitening import Whitening, fit_ridge, fit_whitening
 
+USUAL_S = 20.0  # s of recording that `min_discharges` is meant for
+DEFAULT = SearchSettings()
 COV_SLACK = 0.02  # a better train is as regular as before; one that lost discharges is not
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """How the search runs and what it keeps.
-
-    Parameters
-    ----------
-    extension : int, optional
-        Samples stacked per extended sample of the live filters; None: 1000 / channels, at least 4.
-    search_extension : int, optional
-        The same during the search; None: the smaller of `extension` and 1000 / channels.
-    ridge : float
-        Regularisation of the live filters, as a share of the mean of the smaller half of the eigenvalues.
-    contrast : str
-        "skew", "logcosh" or "kurtosis".
-    rounds : int
-        Most rounds; the search ends earlier when a round finds nothing new.
-    starts : int
-        Separation vectors per round.
-    iterations : int
-        Fixed-point steps of each.
-    refinements : int
-        Times a vector is replaced by the mean at its spikes.
-    active_share : float
-        Share of the samples, the most active, that the fixed point sees.
-    cap : float
-        Samples more active than this share of all are scaled down to it: leftovers of a subtraction are few and
-        large, and would own the contrast.
-    max_rank : int
-        Most eigenvalues kept in the search.
-    polish : int
-        Times all units are detected again, the others subtracted, in each round.
-    search_sil : float
-        Least silhouette on the residual of a unit that is subtracted.
-    min_agreement : float
-        Least rate of agreement of a frozen filter's discharges with the unit's train as the search left it.
-    limits : FiringLimits
-        What a frozen filter's source must meet.
-    peel_s : float, s
-        Waveforms are subtracted within +-peel_s of a discharge.
-    edge_s : float, s
-        Start and end of the recording that nothing is learnt from (filter transients).
-    seed : int
-        Kept with the decoder; this search draws nothing at random.
-    """
-
-    extension: int | None = None
-    search_extension: int | None = None
-    ridge: float = 0.2
-    contrast: str = "skew"
-    rounds: int = 5
-    starts: int = 128
-    iterations: int = 6
-    refinements: int = 4
-    active_share: float = 0.4
-    cap: float = 0.99
-    max_rank: int = 512
-    polish: int = 1
-    search_sil: float = 0.85
-    min_agreement: float = 0.8
-    limits: FiringLimits = field(default_factory=FiringLimits)
-    peel_s: float = 0.025
-    edge_s: float = 1.0
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,7 +78,7 @@ class Separation:
 
 def separate(
     emg: NDArray[np.float32],
-    settings: SearchSettings = SearchSettings(),
+    settings: SearchSettings = DEFAULT,
     *,
     fs_hz: float,
     progress: Callable[[float, int], None] | None = None,
@@ -168,6 +106,7 @@ def separate(
     usual = default_extension(len(channels))
     extension = settings.extension or usual
     search_extension = settings.search_extension or min(extension, usual)
+    settings = replace(settings, limits=_for_length(settings.limits, len(emg) / fs_hz))
     edge = round(settings.edge_s * fs_hz)
     scale = float(np.sqrt(np.mean(np.square(emg[:, channels], dtype=np.float64))))
     whole = np.ascontiguousarray(emg[:, channels] / np.float32(scale), np.float32)
@@ -184,6 +123,11 @@ def separate(
     if progress is not None:
         progress(1.0, len(frozen.discharges))
     return _on_all_channels(replace(frozen, log=tuple(log)), channels, emg.shape[1], scale)
+
+
+def _for_length(limits: FiringLimits, seconds: float) -> FiringLimits:
+    """The limits with fewer discharges asked of a recording shorter than `USUAL_S`."""
+    return replace(limits, min_discharges=round(limits.min_discharges * min(1.0, seconds / USUAL_S)))
 
 
 def usable_channels(

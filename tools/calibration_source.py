@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pylsl
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
@@ -23,6 +24,7 @@ from .recording import read_recording
 
 HOP = 64
 FIND_S = 10.0
+SECOND_S = 1.0  # for another stream of the same name to show itself
 SMALLEST_IED_MM = 0.5  # positions that differ by less are jitter, not electrodes
 
 
@@ -139,6 +141,9 @@ def describe_stream(name: str, wait_s: float = FIND_S) -> SourceInfo:
     infos = resolve(name, None, wait_s)
     if not infos:
         raise StreamError(f'no stream named "{name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program')
+    infos = pylsl.resolve_byprop("name", name, minimum=2, timeout=SECOND_S) or infos
+    if len({info.source_id() for info in infos}) > 1:
+        raise StreamError(f'{len(infos)} streams are named "{name}": give each its own name, or stop all but one')
     found = open_stream(infos[0], lambda source: None)
     found.inlet.close_stream()
     return found.source
