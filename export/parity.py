@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from dataclasses import dataclass
 from typing import Literal
@@ -81,6 +82,12 @@ def _run_graph(model: bytes, windows: NDArray[np.float32], units: int) -> NDArra
         session.run()
         found[start : start + len(block)] = session.sources[: len(block)]
     return found
+
+
+def preload() -> None:
+    """Import PyTorch where it is installed: a second, better spent beside the search than after it."""
+    if importlib.util.find_spec("torch") is not None:
+        importlib.import_module("torch")
 
 
 def _reference(

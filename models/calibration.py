@@ -241,6 +241,7 @@ def _measure_units(
     deaf_until = max(found.extension, math.ceil(SETTLE_S * fs_hz))  # as the live path, until its filter has settled
     any_peak = np.full(sources.shape[1], 1e-3, np.float32)
     peaks = _detect(sources, any_peak, detector.lookahead, detector.lookahead + 1, deaf_until)
+    power_of_all = float(raw.var(axis=0, dtype=np.float64).sum())
     units, discharges = [], []
     for m, places in enumerate(peaks):
         source = sources[:, m]
@@ -261,7 +262,7 @@ def _measure_units(
                 threshold=threshold,
                 spike_height=float(source[spikes].mean()),
                 noise_height=math.sqrt(split.low),
-                lag_s=_lag_s(raw, spikes, fs_hz),
+                lag_s=_lag_s(raw, power_of_all, spikes, fs_hz),
                 discharges=len(spikes),
                 rate_hz=mean_rate(spikes, fs_hz),
             )
@@ -281,10 +282,11 @@ def _detect(
     return [sample[unit == m].copy() for m in range(len(threshold))]
 
 
-def _lag_s(raw: NDArray[np.float32], spikes: NDArray[np.int64], fs_hz: float) -> float:
+def _lag_s(raw: NDArray[np.float32], power: float, spikes: NDArray[np.int64], fs_hz: float) -> float:
     """From the onset of a unit's unfiltered waveform to the peak of its source, s.
 
     The onset is where the spike-triggered average, summed in square over the channels, has passed 5 % of its energy.
+    `power` is the variance of `raw`, summed over the channels, uV^2.
     """
     before, after = math.ceil(WAVEFORM_S * fs_hz), math.ceil(0.01 * fs_hz)
     inside = spikes[(spikes >= before) & (spikes < len(raw) - after)]
@@ -295,7 +297,7 @@ def _lag_s(raw: NDArray[np.float32], spikes: NDArray[np.int64], fs_hz: float) ->
         waveform += raw[spike - before : spike + after]
     waveform /= len(inside)
     waveform -= np.median(waveform, axis=0)
-    left_by_others = raw.var(axis=0, dtype=np.float64).sum() / len(inside)  # what averaging leaves of the other EMG
+    left_by_others = power / len(inside)  # what averaging leaves of the other EMG
     energy = np.cumsum(np.maximum(0.0, (waveform**2).sum(axis=1) - left_by_others))
     onset = int(np.searchsorted(energy, ONSET_SHARE * energy[-1]))
     return (before - onset) / fs_hz

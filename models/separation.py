@@ -18,7 +18,7 @@ from .activity import active_stretch
 from .candidates import search
 from .contrast import CONTRASTS
 from .duplicates import distinct
-from .extension import default_extension, project
+from .extension import default_extension, live_extension, project
 from .firing import Firing, FiringLimits, judge
 from .freezing import align, linear_filters
 from .matching import agree
@@ -104,7 +104,7 @@ def separate(
     """
     channels = usable_channels(emg, settings, fs_hz=fs_hz, excluded=excluded)
     usual = default_extension(len(channels))
-    extension = settings.extension or usual
+    extension = settings.extension or live_extension(len(channels))
     search_extension = settings.search_extension or min(extension, usual)
     settings = replace(settings, limits=_for_length(settings.limits, len(emg) / fs_hz))
     edge = round(settings.edge_s * fs_hz)

@@ -14,7 +14,7 @@ class SearchSettings:
     Parameters
     ----------
     extension : int, optional
-        Samples stacked per extended sample of the live filters; None: 1000 / channels, at least 4.
+        Samples stacked per extended sample of the live filters; None: 1536 / channels, at least 4.
     search_extension : int, optional
         The same during the search; None: the smaller of `extension` and 1000 / channels.
     ridge : float
@@ -56,7 +56,7 @@ class SearchSettings:
     search_extension: int | None = None
     ridge: float = 0.2
     contrast: str = "skew"
-    rounds: int = 5
+    rounds: int = 4
     starts: int = 128
     iterations: int = 6
     refinements: int = 4

@@ -35,6 +35,9 @@ class Subscriber:
     def __init__(self, address: str, topics: Sequence[str] = ("",)) -> None:
         self.missed: dict[str, int] = defaultdict(int)
         self.damaged = 0
+        port = address.rpartition(":")[2]
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise AddressError(f'"{address}" cannot be connected to: an address looks like tcp://127.0.0.1:5570')
         self._next: dict[str, tuple[str, int]] = {}
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)

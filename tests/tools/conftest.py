@@ -1,6 +1,5 @@
 """A small recording with known units, its decoder, and our commands called as a user calls them."""
 
-import contextlib
 import subprocess
 import sys
 import time
@@ -202,7 +201,7 @@ def control():
 
     def send(address: str, body: bytes, timeout_s: float = 5.0):
         host, _, port = address.rpartition(":")
-        with contextlib.closing(zmq.Context()) as context:
+        with zmq.Context() as context:
             socket = context.socket(zmq.REQ)
             try:
                 socket.setsockopt(zmq.LINGER, 0)

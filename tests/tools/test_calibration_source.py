@@ -28,10 +28,16 @@ def test_a_stream_is_recorded_sample_for_sample(process, unique, muscle_path, mu
     np.testing.assert_array_equal(source.emg, muscle.emg[rows][:, [5, 0, 9, 23]])
     assert source.index == [5, 0, 9, 23]
     assert source.stream_channels == 24
+    assert source.labels is None  # mere numbers claim nothing
+    np.testing.assert_array_equal(source.geometry.row, muscle.geometry.row[source.index])
+    np.testing.assert_array_equal(source.geometry.col, muscle.geometry.col[source.index])
+    assert source.geometry.ied_mm == muscle.geometry.ied_mm
 
 
 def test_a_stream_in_counts_is_scaled_and_warned_of(process, unique, muscle_path, muscle):
-    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop", "--unit", "none", "--step-uv", "0.5")
+    process(
+        "play", muscle_path, "--name", unique, "--source-id", unique, "--loop", "--unit", "none", "--step-uv", "0.5"
+    )
     said = []
     scaled = from_stream(unique, 1.0, [0], "LIN1-05", 0.5, no_progress, said.append)
     assert said == []

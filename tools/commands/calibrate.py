@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from importlib import metadata
 
 from rich.table import Table
 
 from ...export.decoder import write_decoder
+from ...export.parity import preload
 from ...models.calibration import Calibration, CalibrationSettings, calibrate
 from ...models.separation import SearchSettings
 from ...stream.decoder_file import Unit
@@ -49,6 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """Calibrate and write the decoder."""
     check_output(args.output)
     started = time.perf_counter()
+    threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
             source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad)

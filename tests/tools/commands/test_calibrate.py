@@ -175,20 +175,6 @@ def test_two_streams_of_one_name_are_refused(myodrive, unique, tmp_path):
     assert said.refused("2 streams are named", unique)
 
 
-def test_a_live_stream_is_calibrated_on_with_the_places_it_brings(process, unique, muscle_path, muscle, tmp_path):
-    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
-    out = tmp_path / "d.onnx"
-    calibrate = process("calibrate", "--stream", unique, "--seconds", "8", "-o", out, "--json")
-    told, err = calibrate.communicate(timeout=60)
-    assert calibrate.returncode == 0, err
-    assert msgspec.json.decode(told)["units"]
-    channels = read_decoder(out).info.channels
-    assert channels.row == muscle.geometry.row.tolist()
-    assert channels.col == muscle.geometry.col.tolist()
-    assert channels.ied_mm == muscle.geometry.ied_mm
-    assert channels.stream_channels == muscle.channels
-
-
 def test_the_metadata_is_json(decoder_path):
     from myodrive.stream.onnx_file import read_onnx
 

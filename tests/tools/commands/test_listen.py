@@ -1,0 +1,54 @@
+"""`myodrive listen` beside a pipeline."""
+
+import msgspec
+import pytest
+
+
+@pytest.fixture
+def pipeline(process, unique, decoder_path, muscle_path, address, control, until):
+    """A pipeline that decodes the usual recording over and over."""
+    process("run", "--stream", unique, "--decoder", decoder_path, "--bind", address)
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+    status = msgspec.msgpack.encode({"do": "status"})
+    assert until(lambda: (found := control(address, status)) and found["status"]["state"] == "live")
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_it_prints_what_is_published(myodrive, address, unique):
+    said = myodrive("listen", "--connect", address, "--count", "60", "--seconds", "20", "--json")
+    assert said.code == 0
+    assert said.err == ""
+    rows = [msgspec.json.decode(line) for line in said.out.splitlines()]
+    assert len(rows) == 60
+    assert {"units", "status", "drive"} <= {row["kind"] for row in rows}
+    assert {row["v"] for row in rows} == {1}
+    assert len({row["session"] for row in rows}) == 1
+    drive = [row["seq"] for row in rows if row["kind"] == "drive"]
+    assert drive == list(range(drive[0], drive[0] + len(drive)))
+
+    only = myodrive("listen", "--connect", address, "--topic", f"spikes/{unique}", "--count", "3", "--seconds", "20")
+    assert only.code == 0
+    assert [line.split()[0] for line in only.out.splitlines()] == ["spikes"] * 3
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_closed_pipe_ends_it_without_a_word(process, address):
+    listener = process("listen", "--connect", address)
+    listener.stdout.readline()
+    listener.stdout.close()
+    listener.stdout = None
+    assert listener.wait(timeout=10) == 1
+    assert listener.stderr.read() == b""
+
+
+def test_nobody_there_is_1_and_says_so(myodrive, address):
+    said = myodrive("listen", "--connect", address, "--seconds", "0.3")
+    assert said.code == 1
+    assert said.out == ""
+    assert f"no message came from {address}" in said.err
+
+
+@pytest.mark.parametrize("where", ["nonsense", "", "tcp://127.0.0.1:99999", "tcp://127.0.0.1"])
+@pytest.mark.parametrize("options", [(), ("--table",)])
+def test_what_is_no_address_is_refused(myodrive, where, options):
+    assert myodrive("listen", "--connect", where, "--seconds", "1", *options).refused("cannot be connected to")

@@ -1,0 +1,40 @@
+"""Decoders of any size for measurements."""
+
+import numpy as np
+import pytest
+
+from myodrive.stream.pipeline import Pipeline
+from myodrive.tools.commands.decode import decode
+from myodrive.tools.synthetic_decoder import synthetic_decoder, synthetic_emg, with_units
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path):
+    decoders = [synthetic_decoder(tmp_path / f"{n}.onnx", 16, 3, 2048.0, seed) for n, seed in enumerate((0, 0, 1))]
+    assert decoders[0].sha256 == decoders[1].sha256 != decoders[2].sha256
+
+
+def test_its_units_discharge_about_as_often_as_real_ones(tmp_path):
+    decoder = synthetic_decoder(tmp_path / "d.onnx", 32, 6, 2048.0, 0)
+    emg = synthetic_emg(32, 8.0, 2048.0, 1)
+    trains = decode(emg, Pipeline(decoder, 64), 64)
+    rates = [len(train) / 8.0 for train in trains.values()]
+    assert len(rates) == 6
+    assert 3.0 < min(rates) <= max(rates) < 30.0
+
+
+@pytest.mark.parametrize("channels", [4, 7, 65])
+def test_any_number_of_channels_makes_a_whole_decoder(tmp_path, channels):
+    decoder = synthetic_decoder(tmp_path / "d.onnx", channels, 2, 2048.0, 0)
+    assert decoder.info.channels.index == list(range(channels))
+    assert decoder.filters.shape == (decoder.info.extension * channels, 2)
+
+
+@pytest.mark.parametrize("units", [1, 3, 11])
+def test_units_are_repeated_or_cut_off_and_keep_their_sources(tmp_path, units):
+    few = synthetic_decoder(tmp_path / "few.onnx", 16, 3, 2048.0, 0)
+    many = with_units(few, units, tmp_path / "many.onnx")
+    emg = synthetic_emg(16, 2.0, 2048.0, 1)
+    before, after = (decode(emg, Pipeline(decoder, 8), 8) for decoder in (few, many))
+    assert len(after) == units
+    for unit, train in after.items():
+        np.testing.assert_array_equal(train, before[unit % 3])

@@ -1,0 +1,81 @@
+"""The live table: what it shows follows the messages, and stale ones move nothing."""
+
+import pytest
+from rich.console import Console
+
+from myodrive.stream.messages import Drive, Latency, Spikes, Status, UnitEntry, Units
+from myodrive.tools.table import Picture
+
+NO_LATENCY = Latency(p50=1.0, p99=2.0, p999=3.0, max=4.0, hist=[])
+
+
+def shown(picture, age_s=0.0, width=100):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(picture.render(width, 0, age_s))
+    return console.export_text()
+
+
+def status(state="live", **fields):
+    usual = {"samples_in": 10, "samples_lost": 0, "gaps": 0, "reconnects": 0, "late_hops": 0, "messages_dropped": 0}
+    return Status(state=state, bad_channels=[3], bad_reasons=["flat"], latency_ms=NO_LATENCY, **usual, **fields)
+
+
+def drive(command=0.5, valid=True, t=10.0):
+    return Drive(
+        t=t, rate=[11.5, 0.0], cst=11.5, command=command, source="units", delay_s=0.1, envelope=40.0, valid=valid
+    )
+
+
+@pytest.fixture
+def picture():
+    picture = Picture()
+    units = [UnitEntry(id=m, sil=0.93, pnr_db=30.0, lag_s=0.01, trust=1.0) for m in range(2)]
+    picture.take(
+        Units(fs_hz=2048.0, decoder_sha256="", provider="CPUExecutionProvider", lookahead_s=0.002, units=units)
+    )
+    picture.take(status())
+    picture.take(drive())
+    return picture
+
+
+def test_without_a_message_it_says_so():
+    assert "no message yet" in shown(Picture())
+
+
+def test_it_shows_what_the_messages_say(picture):
+    picture.take(Spikes(t=10.0, unit=[0, 0, 1], spike_sample=[1, 2, 3], spike_t=[9.8, 9.9, 9.95], margin=[1.0] * 3))
+    text = shown(picture)
+    for word in ("live", "0.93", "11.5", "CPUExecutionProvider", "3 flat", "command 0.50"):
+        assert word in text
+    assert picture.spikes == 3
+    assert dict(picture.discharges) == {0: 2, 1: 1}
+
+
+def test_a_message_older_than_200_ms_moves_no_command(picture):
+    assert "command 0.50" in shown(picture, age_s=0.1)
+    text = shown(picture, age_s=0.25)
+    assert "command 0.00" in text
+    assert "stale" in text
+    assert "█" not in text
+
+
+def test_a_command_that_is_not_valid_is_marked(picture):
+    picture.take(drive(command=0.0, valid=False))
+    assert "not valid" in shown(picture)
+
+
+def test_silence_is_said(picture):
+    assert "no messages" in shown(picture, age_s=2.0)
+
+
+def test_discharges_leave_the_raster_with_time(picture):
+    picture.take(Spikes(t=10.0, unit=[0], spike_sample=[1], spike_t=[9.99], margin=[1.0]))
+    assert any(cell in shown(picture) for cell in "⡇⢸⣿")
+    picture.take(drive(t=100.0))
+    assert not any(cell in shown(picture) for cell in "⡇⢸⣿")
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 200])
+def test_any_width_can_be_drawn(picture, width):
+    picture.take(Spikes(t=10.0, unit=[0, 1], spike_sample=[1, 2], spike_t=[9.0, 10.5], margin=[1.0, 1.0]))
+    assert shown(picture, width=width)
