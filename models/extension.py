@@ -17,12 +17,12 @@ def default_extension(channels: int) -> int:
 
 
 def live_extension(channels: int) -> int:
-    """Samples stacked per extended sample of the live filters: half as many again as in the search.
+    """Samples stacked per extended sample of the live filters: half as many again as in the search, up to 32.
 
     Measured out of sample (filters fitted on the first part of a recording, judged on the rest), 24 lags of 64
     channels part 2 to 4 more units than 16; in the search more lags cost time and find the same.
     """
-    return max(4, round(1536 / channels))
+    return max(default_extension(channels), min(32, round(1536 / channels)))
 
 
 def flip_lags(matrix: NDArray, extension: int) -> NDArray:

@@ -14,7 +14,7 @@ class SearchSettings:
     Parameters
     ----------
     extension : int, optional
-        Samples stacked per extended sample of the live filters; None: 1536 / channels, at least 4.
+        Samples stacked per extended sample of the live filters; None: `live_extension`.
     search_extension : int, optional
         The same during the search; None: the smaller of `extension` and 1000 / channels.
     ridge : float

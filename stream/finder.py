@@ -18,6 +18,7 @@ from .lsl import quieten
 from .source_info import SourceInfo, describe
 
 RESOLVE_S = 1.0
+NAMESAKES_S = 0.5  # how long another stream of the same name is looked for
 BUFFER_S = 30  # liblsl drops the oldest samples beyond this, and the timeline counts them
 OPEN_TIMEOUT_S = 5.0
 
@@ -56,19 +57,19 @@ def _flags(info: pylsl.StreamInfo) -> int:
     return pylsl.proc_none if info.hostname() == socket.gethostname() else pylsl.proc_clocksync
 
 
-def resolve(name: str, source_id: str | None, timeout_s: float) -> list[pylsl.StreamInfo]:
-    """Streams with this name, and this source id where one is known."""
+def resolve(name: str, source_id: str | None, timeout_s: float, minimum: int = 1) -> list[pylsl.StreamInfo]:
+    """Streams with this name, and this source id where one is known; ends early once `minimum` are found."""
     quieten()
     if source_id:
-        found = _resolve_by("source_id", source_id, timeout_s)
+        found = _resolve_by("source_id", source_id, timeout_s, minimum)
         return [info for info in found if info.name() == name]
-    return _resolve_by("name", name, timeout_s)
+    return _resolve_by("name", name, timeout_s, minimum)
 
 
-def _resolve_by(key: str, value: str, timeout_s: float) -> list[pylsl.StreamInfo]:
+def _resolve_by(key: str, value: str, timeout_s: float, minimum: int) -> list[pylsl.StreamInfo]:
     if "'" in value:  # liblsl puts the value between apostrophes and finds nothing, or more than was asked for
         return [info for info in pylsl.resolve_streams(timeout_s) if getattr(info, key)() == value]
-    return list(pylsl.resolve_byprop(key, value, minimum=1, timeout=timeout_s))
+    return list(pylsl.resolve_byprop(key, value, minimum=minimum, timeout=timeout_s))
 
 
 class StreamFinder:
@@ -99,7 +100,9 @@ class StreamFinder:
 
     def _look(self) -> None:
         while not self._stop.is_set():
-            candidates = [i for i in resolve(self._name, self._source_id, RESOLVE_S) if i.uid() != self._ignore_uid]
+            candidates = self._candidates(1, RESOLVE_S)
+            if candidates and self._source_id is None:
+                candidates = self._candidates(2, NAMESAKES_S) or candidates  # the first answer ends the first look
             if not candidates:
                 self._stop.wait(0.2)
                 continue
@@ -120,6 +123,10 @@ class StreamFinder:
             self.found = found
             self._done.set()
             return
+
+    def _candidates(self, minimum: int, timeout_s: float) -> list[pylsl.StreamInfo]:
+        found = resolve(self._name, self._source_id, timeout_s, minimum)
+        return [info for info in found if info.uid() != self._ignore_uid]
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until a stream is found, `timeout_s` at most."""

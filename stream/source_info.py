@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def describe(info: pylsl.StreamInfo) -> SourceInfo:
         labels.append(entry.child_value("label").strip())
         units.append(entry.child_value("unit").strip().lower())
         entry = entry.next_sibling("channel")
-    own = len(labels) == channels and not all(_is_invented(label) for label in labels)
+    own = len(labels) == channels and own_labels(labels)
     return SourceInfo(
         name=name,
         source_id=info.source_id(),
@@ -174,6 +175,11 @@ def _check_positions(source: SourceInfo, decoder: Decoder, index: NDArray[np.int
             f'{decoder.path} and stream "{source.name}" place channel {index[worst]} {apart[worst]:.1f} mm apart: '
             "the stream's electrode positions are not those of the calibration; restore them or calibrate again"
         )
+
+
+def own_labels(labels: Sequence[str]) -> bool:
+    """Whether labels say anything about which electrode is which."""
+    return not all(_is_invented(label) for label in labels)
 
 
 def _is_invented(label: str) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
@@ -18,7 +17,7 @@ from ..stream.errors import OptionError, RecordingError, StreamError
 from ..stream.finder import open_stream, resolve
 from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
-from ..stream.source_info import SourceInfo, names_no_unit
+from ..stream.source_info import SourceInfo, names_no_unit, own_labels
 from .grids import grid
 from .recording import read_recording
 
@@ -55,7 +54,8 @@ def from_file(
     _check_selection(index, recording.channels, f'"{path}"')
     geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
     refuse_what_is_no_number(recording.emg, [c for c in index if c not in bad], path)
-    labels = None if recording.labels is None else [recording.labels[c] for c in index]
+    own = recording.labels is not None and own_labels(recording.labels)
+    labels = [recording.labels[c] for c in index] if recording.labels is not None and own else None
     end_s = recording.duration_s if end_s is None else min(end_s, recording.duration_s)
     if not 0 <= start_s < end_s:
         raise OptionError(
@@ -141,7 +141,7 @@ def describe_stream(name: str, wait_s: float = FIND_S) -> SourceInfo:
     infos = resolve(name, None, wait_s)
     if not infos:
         raise StreamError(f'no stream named "{name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program')
-    infos = pylsl.resolve_byprop("name", name, minimum=2, timeout=SECOND_S) or infos
+    infos = resolve(name, None, SECOND_S, minimum=2) or infos
     if len({info.source_id() for info in infos}) > 1:
         raise StreamError(f'{len(infos)} streams are named "{name}": give each its own name, or stop all but one')
     found = open_stream(infos[0], lambda source: None)

@@ -68,9 +68,7 @@ def check_output(path: str) -> None:
         raise OptionError(f'"{path}" is a folder and cannot be written as a file: give a file name')
     folder = Path(path).parent
     if not folder.is_dir():
-        raise OptionError(
-            f'"{path}" cannot be written, there is no folder "{folder}": make it or choose another'
-        )
+        raise OptionError(f'"{path}" cannot be written, there is no folder "{folder}": make it or choose another')
     if not os.access(folder, os.W_OK):
         raise OptionError(f'"{path}" cannot be written, the folder "{folder}" is not yours to write to: choose another')
 

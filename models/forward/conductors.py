@@ -25,6 +25,10 @@ class LeadField(Protocol):
         """
         ...
 
+    def of_units(self, which: slice) -> LeadField:
+        """The lead field of some units of a batch, where the conductor differs between units."""
+        ...
+
 
 class Conductor(Protocol):
     """A volume conductor. Conductivities in S/m, lengths in mm; z along the fibres, x across, y into the muscle.

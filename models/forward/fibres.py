@@ -67,7 +67,7 @@ class UnitParameters:
             torch.as_tensor(values.get(name, ordinary), dtype=like.dtype, device=like.device)
             for name, ordinary in ORDINARY.items()
         ]
-        return cls(*torch.broadcast_tensors(*columns, torch.zeros(1, dtype=like.dtype, device=like.device)))
+        return cls(*torch.broadcast_tensors(*columns, like.new_zeros(1))[:-1])  # at least one unit
 
     def __len__(self) -> int:
         return len(self.innervation_zone_mm)

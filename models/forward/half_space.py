@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .homogeneous import SMALLEST_DISTANCE_MM, _Closed
+from .homogeneous import SMALLEST_DISTANCE_MM, ClosedForm
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,6 @@ class HalfSpace:
         rho2 = lateral_mm**2 + depth_mm**2 + SMALLEST_DISTANCE_MM**2
         return 1.0 / (2.0 * math.pi * self.across_s_m * torch.sqrt(self.anisotropy * rho2 + along_mm**2))
 
-    def lead_field(self, wavenumber: Tensor, reach_mm: float) -> Callable[[Tensor, Tensor], Tensor]:
+    def lead_field(self, wavenumber: Tensor, reach_mm: float) -> ClosedForm:
         """Transform of `potential` over z. See `conductors.LeadField`."""
-        return _Closed(wavenumber, self.anisotropy, self.across_s_m, math.pi)
+        return ClosedForm(wavenumber, self.anisotropy, self.across_s_m, math.pi)

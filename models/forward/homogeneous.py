@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -41,13 +40,13 @@ class Homogeneous:
         distance = torch.sqrt(lateral_mm**2 + depth_mm**2 + along_mm**2 + SMALLEST_DISTANCE_MM**2)
         return 1.0 / (4.0 * math.pi * self.conductivity_s_m * distance)
 
-    def lead_field(self, wavenumber: Tensor, reach_mm: float) -> Callable[[Tensor, Tensor], Tensor]:
+    def lead_field(self, wavenumber: Tensor, reach_mm: float) -> ClosedForm:
         """Transform of `potential` over z: K0(k rho) / (2 pi sigma). See `conductors.LeadField`."""
-        return _Closed(wavenumber, 1.0, self.conductivity_s_m, 2.0 * math.pi)
+        return ClosedForm(wavenumber, 1.0, self.conductivity_s_m, 2.0 * math.pi)
 
 
 @dataclass(frozen=True)
-class _Closed:
+class ClosedForm:
     """K0(k rho sqrt(ratio)) / (pi_factor sigma): the transform of 1/sqrt(ratio rho^2 + z^2) is 2 K0."""
 
     wavenumber: Tensor
@@ -60,6 +59,11 @@ class _Closed:
         rho = torch.sqrt(_per_unit(self.ratio, rho2) * rho2).transpose(-1, -2)  # (units, columns, fibres)
         argument = rho[..., None] * self.wavenumber  # (units, columns, fibres, wavenumbers)
         return bessel_k0(argument) / (self.pi_factor * _per_unit(self.sigma, argument))
+
+    def of_units(self, which: slice) -> ClosedForm:
+        """See `conductors.LeadField`."""
+        ratio, sigma = (v[which] if isinstance(v, Tensor) and v.dim() else v for v in (self.ratio, self.sigma))
+        return ClosedForm(self.wavenumber, ratio, sigma, self.pi_factor)
 
 
 def _per_unit(value: Tensor | float, like: Tensor) -> Tensor | float:

@@ -151,4 +151,4 @@ def test_too_few_discharges_are_no_unit(easy, quick):
 
 def test_default_settings_follow_the_channel_count(easy):
     found = separate(easy[0], SearchSettings(rounds=1, starts=16), fs_hz=FS_HZ)
-    assert found.extension == round(1000 / 32)
+    assert found.extension == 32
