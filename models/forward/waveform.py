@@ -23,6 +23,7 @@ from . import action_potential
 from .conductors import Conductor, LeadField
 from .electrodes import Electrodes
 from .fibres import Fibres, UnitParameters, place
+from .wavenumbers import Wavenumbers
 
 MICROVOLTS_PER_MILLIVOLT = 1000.0
 DAMPING = 3.0  # e-folds over the transform's period: what would wrap around is 20 times smaller
@@ -56,33 +57,6 @@ class Window:
         return self.start_ms + np.arange(self.samples) * 1000.0 / self.fs_hz
 
 
-@dataclass(frozen=True)
-class Wavenumbers:
-    """Which wavenumbers along the fibres are summed over.
-
-    Parameters
-    ----------
-    shallowest_mm : float
-        Least distance from fibre to electrode, cover included, that is resolved: potentials of shallower fibres come
-        out smoothed along z.
-    period_mm : float
-        Repeats (with alternating sign) of the whole arrangement along z are this far apart: more than an electrode
-        is ever away from a fibre's end, and that again for the potential to fall.
-    """
-
-    shallowest_mm: float = 2.0
-    period_mm: float = 400.0
-
-    def grid(self, anisotropy: float) -> np.ndarray:
-        """Wavenumbers, rad/mm, half a step off zero, shape (wavenumbers,)."""
-        step = 2.0 * math.pi / self.period_mm
-        highest = RESOLVED_DECAY / (math.sqrt(anisotropy) * self.shallowest_mm)
-        return (np.arange(math.ceil(highest / step)) + 0.5) * step
-
-
-RESOLVED_DECAY = 6.0  # K0(6) = 1.2e-3
-
-
 class WaveformModel:
     """Waveforms of motor units at given electrodes in a given conductor.
 
@@ -111,7 +85,8 @@ class WaveformModel:
     ) -> None:
         self.conductor, self.electrodes, self.window = conductor, electrodes, window or Window()
         self.dtype, self.device = dtype, torch.device(device)
-        grid = (wavenumbers or Wavenumbers()).grid(float(torch.as_tensor(conductor.anisotropy).max()))
+        anisotropy = float(torch.as_tensor(conductor.anisotropy).min())
+        grid, width = (wavenumbers or Wavenumbers()).grid(anisotropy)
         self.wavenumber = self._tensor(grid)  # (wavenumbers,)
 
         columns, column = np.unique(np.round(electrodes.across_mm, 6), return_inverse=True)
@@ -123,9 +98,8 @@ class WaveformModel:
         )
         self._to_rows = self._tensor(_row_matrix(rows, electrodes.step_mm, grid))  # (rows, 2 wavenumbers)
         self._averaging = electrodes.averaging(self.wavenumber)
-        step = 2.0 * math.pi / (wavenumbers or Wavenumbers()).period_mm
         scale = action_potential.INTRACELLULAR_S_M * math.pi * action_potential.FIBRE_RADIUS_MM**2  # S/m mm^2
-        self._measure = self.wavenumber * (MICROVOLTS_PER_MILLIVOLT * scale * step / math.pi)  # (wavenumbers,)
+        self._measure = self._tensor(grid * width * (MICROVOLTS_PER_MILLIVOLT * scale / math.pi))  # (wavenumbers,)
 
         reach = reach_mm + float(np.abs(columns).max()) + electrodes.size_mm
         self._lead: LeadField = conductor.lead_field(self.wavenumber, reach)

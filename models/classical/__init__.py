@@ -1,0 +1,1 @@
+"""Conduction velocity and innervation zone of one unit's waveform by classical means: the yardsticks of the network."""

@@ -1,0 +1,100 @@
+"""A lead field tabulated over depth and lateral distance, looked up differentiably."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+DEPTH_OFFSET_MM = 3.0  # nodes are even in log(depth + this) ...
+LATERAL_SCALE_MM = 6.0  # ... and in arcsinh(distance / this): close together where the field changes fast
+
+
+@dataclass(frozen=True)
+class TableNodes:
+    """Where the table is computed; the rest is cubic in between.
+
+    Parameters
+    ----------
+    shallowest_mm, deepest_mm : float
+        Range of depths below the muscle's surface; a fibre outside is taken at the nearest.
+    reach_mm : float
+        Largest lateral distance; beyond it likewise.
+    depths, laterals : int
+        Number of nodes.
+    """
+
+    shallowest_mm: float = 0.5
+    deepest_mm: float = 45.0
+    reach_mm: float = 80.0
+    depths: int = 40
+    laterals: int = 40
+
+    def depth_mm(self) -> np.ndarray:
+        """Depth of each node, mm, shape (depths,)."""
+        low, high = np.log(self.shallowest_mm + DEPTH_OFFSET_MM), np.log(self.deepest_mm + DEPTH_OFFSET_MM)
+        return np.exp(np.linspace(low, high, self.depths)) - DEPTH_OFFSET_MM
+
+    def lateral_mm(self) -> np.ndarray:
+        """Lateral distance of each node, mm, from 0, shape (laterals,)."""
+        return LATERAL_SCALE_MM * np.sinh(np.linspace(0.0, np.arcsinh(self.reach_mm / LATERAL_SCALE_MM), self.laterals))
+
+
+class LeadTable:
+    """See `conductors.LeadField`: cubic (Catmull-Rom) in depth and in lateral distance, in which it is even.
+
+    Parameters
+    ----------
+    nodes : TableNodes
+    values : ndarray, shape (depths, laterals, wavenumbers)
+        At `nodes`.
+    like : Tensor
+        Of the dtype and on the device to look up with.
+    """
+
+    def __init__(self, nodes: TableNodes, values: np.ndarray, like: Tensor) -> None:
+        self.nodes = nodes
+        padded = np.concatenate([values[:, 1:2], values, 2.0 * values[:, -1:] - values[:, -2:-1]], axis=1)
+        padded = np.concatenate([2.0 * padded[:1] - padded[1:2], padded, 2.0 * padded[-1:] - padded[-2:-1]], axis=0)
+        table = torch.as_tensor(np.ascontiguousarray(padded), dtype=like.dtype, device=like.device)
+        self._stride = table.shape[1]
+        self._table = table.flatten(0, 1)  # (padded depths x padded laterals, wavenumbers)
+
+    def __call__(self, lateral_mm: Tensor, depth_mm: Tensor) -> Tensor:
+        n = self.nodes
+        lateral_mm, depth_mm = torch.broadcast_tensors(lateral_mm, depth_mm)  # (units, fibres, columns)
+        deep = torch.log(depth_mm.clamp(n.shallowest_mm, n.deepest_mm) + DEPTH_OFFSET_MM)
+        low, high = np.log(n.shallowest_mm + DEPTH_OFFSET_MM), np.log(n.deepest_mm + DEPTH_OFFSET_MM)
+        row, by_row = _cubic((deep - low) * ((n.depths - 1) / (high - low)), n.depths)
+        far = torch.asinh(lateral_mm.abs().clamp(max=n.reach_mm) / LATERAL_SCALE_MM)
+        column, by_column = _cubic(far * ((n.laterals - 1) / np.arcsinh(n.reach_mm / LATERAL_SCALE_MM)), n.laterals)
+        taps = torch.arange(4, device=row.device)
+        index = (row[..., None, None] + taps[:, None]) * self._stride + column[..., None, None] + taps  # (..., 4, 4)
+        weight = by_row[..., :, None] * by_column[..., None, :]  # (units, fibres, columns, 4, 4)
+        shape = lateral_mm.shape
+        looked_up = torch.nn.functional.embedding_bag(
+            index.reshape(-1, 16), self._table, per_sample_weights=weight.reshape(-1, 16), mode="sum"
+        )
+        return looked_up.reshape(*shape, -1).transpose(-2, -3)  # (units, columns, fibres, wavenumbers)
+
+    def of_units(self, which: slice) -> LeadTable:
+        """The same for every unit."""
+        return self
+
+
+def _cubic(place: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+    """First of the four taps in the padded table, and their Catmull-Rom weights, shape (..., 4)."""
+    first = place.detach().floor().clamp(0, nodes - 2)
+    t = place - first
+    weights = torch.stack(
+        [
+            ((2.0 - t) * t - 1.0) * t / 2.0,
+            ((3.0 * t - 5.0) * t * t + 2.0) / 2.0,
+            ((4.0 - 3.0 * t) * t + 1.0) * t / 2.0,
+            (t - 1.0) * t * t / 2.0,
+        ],
+        dim=-1,
+    )  # (..., 4)
+    return first.long(), weights
