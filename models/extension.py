@@ -10,6 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stream.window import extend_reference
+
+extend = extend_reference  # the definition that the products below are held to
+
 
 def default_extension(channels: int) -> int:
     """Samples stacked per extended sample: 1000 / channels (Negro et al. 2016), at least 4."""
@@ -29,26 +33,6 @@ def flip_lags(matrix: NDArray, extension: int) -> NDArray:
     """Turn lag-major rows (newest sample first) into the order of memory (oldest first), or back."""
     rows = matrix.shape[0]
     return np.ascontiguousarray(matrix.reshape(extension, rows // extension, -1)[::-1]).reshape(rows, -1)
-
-
-def extend(emg: NDArray[np.float32], extension: int) -> NDArray[np.float32]:
-    """The extended matrix in full; the definition that the products below are held to.
-
-    Parameters
-    ----------
-    emg : ndarray of float32, shape (samples, channels), uV
-    extension : int
-
-    Returns
-    -------
-    ndarray of float32, shape (samples, extension * channels), uV
-        Lag-major: columns [0, channels) are lag 0. Samples before the first count as 0.
-    """
-    samples, channels = emg.shape
-    extended = np.zeros((samples, extension * channels), np.float32)
-    for lag in range(min(extension, samples)):
-        extended[lag:, lag * channels : (lag + 1) * channels] = emg[: samples - lag]
-    return extended
 
 
 def project(emg: NDArray[np.float32], matrix: NDArray[np.float32], extension: int) -> NDArray[np.float32]:

@@ -13,14 +13,25 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DecoderError
+from .protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    MOST_FIELDS,
+    Damaged,
+    Field,
+    Walk,
+    message,
+    number_of,
+    shown,
+)
 
 ALLOWED_OPERATORS = frozenset(
     {"Add", "Cast", "Constant", "Gemm", "Identity", "MatMul", "Mul", "Reshape", "Slice", "Transpose"}
@@ -28,12 +39,9 @@ ALLOWED_OPERATORS = frozenset(
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 MOST_NODES = 32  # a decoder has one; room for scaling and slicing
 MOST_DIMENSIONS = 8
-MOST_FIELDS = 50_000  # of the whole file: bounds time and memory on files made of millions of empty fields
 
 Array = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int64]
 Shape = tuple[int | None, ...]
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # protobuf wire types
 
 
 class _Model:
@@ -138,17 +146,17 @@ class OnnxFile:
         for name in io_shapes:
             if name not in self.inputs and name not in self.outputs:
                 raise DecoderError(
-                    f'"{self.path}" has a graph without "{_shown(name)}", it is no decoder: choose another file'
+                    f'"{self.path}" has a graph without "{shown(name)}", it is no decoder: choose another file'
                 )
-        walk = _Walk(self.raw, self.path, 4 * MOST_FIELDS)  # checked before; a name is looked up in a second pass
+        walk = Walk(self.raw, self.path, 4 * MOST_FIELDS)  # checked before; a name is looked up in a second pass
         parts: list[bytes | memoryview] = []
         for item in walk.fields(0, len(self.raw)):
             if item.number == _Model.GRAPH:
-                parts += _message(_Model.GRAPH, _changed_graph(walk, item, initializers, io_shapes))
+                parts += message(_Model.GRAPH, _changed_graph(walk, item, initializers, io_shapes))
             elif item.number != _Model.METADATA or metadata is None:
                 parts.append(walk.bytes_of(item))
         for key, value in (metadata or {}).items():
-            parts += _message(_Model.METADATA, [*_message(1, [key.encode()]), *_message(2, [value.encode()])])
+            parts += message(_Model.METADATA, [*message(1, [key.encode()]), *message(2, [value.encode()])])
         return b"".join(parts)
 
 
@@ -168,126 +176,16 @@ def read_onnx(raw: bytes, path: str) -> OnnxFile:
         The bytes are damaged, of another format, or hold something no decoder needs.
     """
     try:
-        return _read_model(_Walk(raw, path, MOST_FIELDS))
-    except (_Damaged, DecoderError) as error:
+        return _read_model(Walk(raw, path, MOST_FIELDS))
+    except (Damaged, DecoderError) as error:
         kind = _other_format(raw)
         if kind:
             message = f'"{path}" is {kind}, not an ONNX file: choose another file'
-        elif isinstance(error, _Damaged):
+        elif isinstance(error, Damaged):
             message = f'"{path}" is damaged or not an ONNX file ({error}): choose another file or calibrate again'
         else:
             message = str(error)
         raise DecoderError(message) from None
-
-
-class _Damaged(Exception):
-    """The bytes break the format; the message says where."""
-
-
-class _Field(NamedTuple):
-    """One protobuf field: its bytes are [at, stop), its content [start, stop), or `value` for a varint."""
-
-    number: int
-    wire: int
-    value: int
-    at: int
-    start: int
-    stop: int
-
-
-class _Walk:
-    """Reads fields out of one buffer and never beyond it; `fields_left` counts down over the whole file."""
-
-    def __init__(self, raw: bytes, path: str, fields_left: int) -> None:
-        self.view = memoryview(raw)
-        self.path = path
-        self.fields_left = fields_left
-
-    def fields(self, start: int, stop: int) -> Iterator[_Field]:
-        """The fields of the message in [start, stop), in order."""
-        at = start
-        while at < stop:
-            self.spend()
-            tag, content = self.varint(at, stop)
-            number, wire = tag >> 3, tag & 7
-            if not 1 <= number < 2**29:
-                raise _Damaged(f"a field number of {number} at byte {at}")
-            value = 0
-            if wire == _VARINT:
-                value, end = self.varint(content, stop)
-            elif wire == _BYTES:
-                length, content = self.varint(content, stop)
-                end = content + length
-            elif wire in (_FIXED64, _FIXED32):
-                end = content + (8 if wire == _FIXED64 else 4)
-            else:
-                raise _Damaged(f"a field of unknown kind at byte {at}")
-            if end > stop:
-                raise _Damaged(f"it ends {end - stop} bytes too early for the field at byte {at}")
-            yield _Field(number, wire, value, at, content, end)
-            at = end
-
-    def varint(self, at: int, stop: int) -> tuple[int, int]:
-        """The number at `at`, 0 <= number < 2**64, and where it ends."""
-        value = 0
-        for length in range(10):
-            if at + length >= stop:
-                raise _Damaged(f"it ends within the number at byte {at}")
-            byte = self.view[at + length]
-            value |= (byte & 0x7F) << (7 * length)
-            if byte < 0x80:
-                if value >= 2**64:
-                    break
-                return value, at + length + 1
-        raise _Damaged(f"a number of more than 64 bits at byte {at}")
-
-    def spend(self) -> None:
-        """Count one field or listed number against what a file may have."""
-        self.fields_left -= 1
-        if self.fields_left < 0:
-            raise _Damaged(f"more than {MOST_FIELDS} parts")
-
-    def message(self, item: _Field) -> Iterator[_Field]:
-        """The fields of the message in `item`."""
-        self.expect(item, _BYTES)
-        return self.fields(item.start, item.stop)
-
-    def text(self, item: _Field) -> str:
-        self.expect(item, _BYTES)
-        try:
-            return str(self.view[item.start : item.stop], "utf-8")
-        except UnicodeDecodeError:
-            raise _Damaged(f"text that is not UTF-8 at byte {item.start}") from None
-
-    def integer(self, item: _Field) -> int:
-        """An int64 or an enum."""
-        self.expect(item, _VARINT)
-        return _signed(item.value)
-
-    def integers(self, item: _Field) -> list[int]:
-        """The int64s of a repeated field, packed or not."""
-        if item.wire == _VARINT:
-            return [_signed(item.value)]
-        self.expect(item, _BYTES)
-        values = []
-        at = item.start
-        while at < item.stop:
-            self.spend()
-            value, at = self.varint(at, item.stop)
-            values.append(_signed(value))
-        return values
-
-    def expect(self, item: _Field, wire: int) -> None:
-        if item.wire != wire:
-            raise _Damaged(f"the field at byte {item.at} is of another kind than ONNX says")
-
-    def bytes_of(self, item: _Field) -> memoryview:
-        """The whole field as it stands, tag included."""
-        return self.view[item.at : item.stop]
-
-    def refuse(self, found: str) -> NoReturn:
-        """Whole, but not something a decoder has."""
-        raise DecoderError(f'"{self.path}" {found}: choose another file or calibrate again')
 
 
 class _Once:
@@ -297,14 +195,14 @@ class _Once:
         self.what = what
         self.seen: set[int] = set()
 
-    def __call__(self, item: _Field) -> None:
+    def __call__(self, item: Field) -> None:
         if item.number in self.seen:
-            raise _Damaged(f"{self.what} says the same thing twice at byte {item.at}")
+            raise Damaged(f"{self.what} says the same thing twice at byte {item.at}")
         self.seen.add(item.number)
 
 
-def _read_model(walk: _Walk) -> OnnxFile:
-    graph: _Field | None = None
+def _read_model(walk: Walk) -> OnnxFile:
+    graph: Field | None = None
     has_version = False
     opset: int | None = None
     metadata: dict[str, str] = {}
@@ -317,24 +215,24 @@ def _read_model(walk: _Walk) -> OnnxFile:
                 has_version = True
             case _Model.GRAPH:
                 once(item)
-                walk.expect(item, _BYTES)
+                walk.expect(item, BYTES)
                 graph = item
             case _Model.OPSET_IMPORT:
                 domain, version = _read_opset(walk, item)
                 if domain not in STANDARD_DOMAINS:
-                    walk.refuse(f'uses operators of "{_shown(domain)}", a decoder has standard ones only')
+                    walk.refuse(f'uses operators of "{shown(domain)}", a decoder has standard ones only')
                 if opset is not None:
                     walk.refuse("names two versions of the standard operators")
                 opset = version
             case _Model.METADATA:
                 key, value = _read_pair(walk, item)
                 if key in metadata:
-                    walk.refuse(f'has the metadata "{_shown(key)}" twice')
+                    walk.refuse(f'has the metadata "{shown(key)}" twice')
                 metadata[key] = value
             case _Model.TRAINING | _Model.FUNCTIONS:
                 walk.refuse("has training steps or functions of its own, a decoder has one plain graph")
     if graph is None or not has_version:
-        raise _Damaged("no graph in it" if has_version else "no format version in it")
+        raise Damaged("no graph in it" if has_version else "no format version in it")
     if opset is None:
         walk.refuse("does not say which operators it uses")
     initializers, inputs, outputs, nodes = _read_graph(walk, graph)
@@ -343,7 +241,7 @@ def _read_model(walk: _Walk) -> OnnxFile:
     return OnnxFile(raw, walk.path, metadata, initializers, inputs, outputs, nodes, opset)
 
 
-def _read_opset(walk: _Walk, item: _Field) -> tuple[str, int]:
+def _read_opset(walk: Walk, item: Field) -> tuple[str, int]:
     domain, version = "", 0
     once = _Once("an operator set")
     for part in walk.message(item):
@@ -356,7 +254,7 @@ def _read_opset(walk: _Walk, item: _Field) -> tuple[str, int]:
     return domain, version
 
 
-def _read_pair(walk: _Walk, item: _Field) -> tuple[str, str]:
+def _read_pair(walk: Walk, item: Field) -> tuple[str, str]:
     pair = {1: "", 2: ""}
     once = _Once("a metadata entry")
     for part in walk.message(item):
@@ -367,7 +265,7 @@ def _read_pair(walk: _Walk, item: _Field) -> tuple[str, str]:
 
 
 def _read_graph(
-    walk: _Walk, graph: _Field
+    walk: Walk, graph: Field
 ) -> tuple[dict[str, Array], dict[str, Shape | None], dict[str, Shape | None], tuple[Node, ...]]:
     initializers: dict[str, Array] = {}
     inputs: dict[str, Shape | None] = {}
@@ -382,13 +280,13 @@ def _read_graph(
             case _Graph.INITIALIZER:
                 name, array = _read_tensor(walk, item)
                 if not name or name in initializers:
-                    walk.refuse(f'has the matrix "{_shown(name)}" twice or a matrix without a name')
+                    walk.refuse(f'has the matrix "{shown(name)}" twice or a matrix without a name')
                 initializers[name] = array
             case _Graph.INPUT | _Graph.OUTPUT:
                 values = inputs if item.number == _Graph.INPUT else outputs
                 name, shape = _read_value(walk, item)
                 if not name or name in values:
-                    walk.refuse(f'has the input or output "{_shown(name)}" twice or one without a name')
+                    walk.refuse(f'has the input or output "{shown(name)}" twice or one without a name')
                 values[name] = shape
             case _Graph.SPARSE_INITIALIZER:
                 walk.refuse("has a sparse matrix, a decoder has full ones")
@@ -398,7 +296,7 @@ def _read_graph(
     return initializers, inputs, outputs, tuple(nodes)
 
 
-def _read_node(walk: _Walk, item: _Field) -> Node:
+def _read_node(walk: Walk, item: Field) -> Node:
     operator, domain = "", ""
     inputs: list[str] = []
     outputs: list[str] = []
@@ -419,11 +317,11 @@ def _read_node(walk: _Walk, item: _Field) -> Node:
                 _check_attribute(walk, part)
     if domain not in STANDARD_DOMAINS or operator not in ALLOWED_OPERATORS:
         name = f"{domain}.{operator}" if domain else operator
-        walk.refuse(f'uses the operator "{_shown(name)}", which no decoder has')
+        walk.refuse(f'uses the operator "{shown(name)}", which no decoder has')
     return Node(operator, tuple(inputs), tuple(outputs))
 
 
-def _check_attribute(walk: _Walk, item: _Field) -> None:
+def _check_attribute(walk: Walk, item: Field) -> None:
     once = _Once("a setting")
     for part in walk.message(item):
         match part.number:
@@ -436,10 +334,10 @@ def _check_attribute(walk: _Walk, item: _Field) -> None:
                 walk.refuse("has an operator with settings that no decoder has")
 
 
-def _read_tensor(walk: _Walk, item: _Field) -> tuple[str, Array]:
+def _read_tensor(walk: Walk, item: Field) -> tuple[str, Array]:
     name, number = "", 0
     dimensions: list[int] = []
-    pieces: list[_Field] = []
+    pieces: list[Field] = []
     once = _Once("a matrix")
     for part in walk.message(item):
         match part.number:
@@ -453,7 +351,7 @@ def _read_tensor(walk: _Walk, item: _Field) -> tuple[str, Array]:
                 name = walk.text(part)
             case _Tensor.RAW:
                 once(part)
-                walk.expect(part, _BYTES)
+                walk.expect(part, BYTES)
                 pieces.append(part)
             case _Tensor.FLOATS | _Tensor.DOUBLES | _Tensor.INT64S:
                 pieces.append(part)
@@ -461,21 +359,21 @@ def _read_tensor(walk: _Walk, item: _Field) -> tuple[str, Array]:
                 if part.number == _Tensor.EXTERNAL or walk.integer(part) != 0:
                     walk.refuse("keeps a matrix in another file, a decoder is one self-contained file")
             case _Tensor.SEGMENT | _Tensor.INT32S | _Tensor.STRINGS | _Tensor.UINT64S:
-                walk.refuse(f'stores the matrix "{_shown(name)}" in a way no decoder does')
+                walk.refuse(f'stores the matrix "{shown(name)}" in a way no decoder does')
     if number not in _DTYPE_OF_TYPE:
-        walk.refuse(f'has the matrix "{_shown(name)}" of element type {number}, not float32, float64 or int64')
+        walk.refuse(f'has the matrix "{shown(name)}" of element type {number}, not float32, float64 or int64')
     dtype = _DTYPE_OF_TYPE[number]
     if len(dimensions) > MOST_DIMENSIONS or any(size < 0 for size in dimensions):
-        walk.refuse(f'has the matrix "{_shown(name)}" of impossible size')
+        walk.refuse(f'has the matrix "{shown(name)}" of impossible size')
     values = _values(walk, pieces, number, dtype)
     too_large = math.prod(max(size, 1) for size in dimensions) > 2**40  # 0 x 2**63 holds nothing, yet NumPy overflows
     if math.prod(dimensions) != len(values) or too_large:
         found = " x ".join(str(size) for size in dimensions)
-        walk.refuse(f'declares the matrix "{_shown(name)}" as {found or "one"} values and holds {len(values)}')
+        walk.refuse(f'declares the matrix "{shown(name)}" as {found or "one"} values and holds {len(values)}')
     return name, values.reshape(dimensions)
 
 
-def _values(walk: _Walk, pieces: list[_Field], number: int, dtype: np.dtype[Any]) -> Array:
+def _values(walk: Walk, pieces: list[Field], number: int, dtype: np.dtype[Any]) -> Array:
     """The values of a tensor, a fresh and aligned vector in the machine's byte order."""
     if not all(piece.number in (_Tensor.RAW, _TYPED_FIELD[number]) for piece in pieces):
         walk.refuse("stores a matrix under another type than it declares")
@@ -483,17 +381,17 @@ def _values(walk: _Walk, pieces: list[_Field], number: int, dtype: np.dtype[Any]
         walk.refuse("stores one matrix in two ways")
     if pieces and pieces[0].number == _Tensor.INT64S:
         return np.array([value for piece in pieces for value in walk.integers(piece)], np.int64)
-    fixed = _FIXED64 if dtype.itemsize == 8 else _FIXED32
+    fixed = FIXED64 if dtype.itemsize == 8 else FIXED32
     for piece in pieces:
-        if piece.wire not in (_BYTES, fixed):
-            raise _Damaged(f"the field at byte {piece.at} is of another kind than ONNX says")
+        if piece.wire not in (BYTES, fixed):
+            raise Damaged(f"the field at byte {piece.at} is of another kind than ONNX says")
         if (piece.stop - piece.start) % dtype.itemsize:
-            raise _Damaged(f"{piece.stop - piece.start} bytes at byte {piece.start} for values of {dtype.itemsize}")
+            raise Damaged(f"{piece.stop - piece.start} bytes at byte {piece.start} for values of {dtype.itemsize}")
     joined = b"".join(walk.view[piece.start : piece.stop] for piece in pieces)
     return np.frombuffer(joined, dtype.newbyteorder("<")).astype(dtype)
 
 
-def _read_value(walk: _Walk, item: _Field) -> tuple[str, Shape | None]:
+def _read_value(walk: Walk, item: Field) -> tuple[str, Shape | None]:
     """Name and declared shape of a graph's input or output; both must be tensors."""
     name, shape = "", None
     once = _Once("an input or output")
@@ -507,7 +405,7 @@ def _read_value(walk: _Walk, item: _Field) -> tuple[str, Shape | None]:
     return name, shape
 
 
-def _read_type(walk: _Walk, item: _Field) -> Shape | None:
+def _read_type(walk: Walk, item: Field) -> Shape | None:
     shape: Shape | None = None
     once = _Once("a type")
     for kind in walk.message(item):
@@ -518,7 +416,7 @@ def _read_type(walk: _Walk, item: _Field) -> Shape | None:
         once(kind)
         for part in walk.message(kind):
             if part.number == _Value.SHAPE:
-                once(_Field(-1, part.wire, 0, part.at, part.start, part.stop))
+                once(Field(-1, part.wire, 0, part.at, part.start, part.stop))
                 dimensions = [_read_size(walk, size) for size in walk.message(part) if size.number == _Value.DIMENSION]
                 if len(dimensions) > MOST_DIMENSIONS or any(size is not None and size < 0 for size in dimensions):
                     walk.refuse("declares an input or output of impossible size")
@@ -526,7 +424,7 @@ def _read_type(walk: _Walk, item: _Field) -> Shape | None:
     return shape
 
 
-def _read_size(walk: _Walk, item: _Field) -> int | None:
+def _read_size(walk: Walk, item: Field) -> int | None:
     size = None
     for part in walk.message(item):
         if part.number == _Value.SIZE:
@@ -537,7 +435,7 @@ def _read_size(walk: _Walk, item: _Field) -> int | None:
 
 
 def _changed_graph(
-    walk: _Walk, graph: _Field, initializers: dict[str, Array], io_shapes: dict[str, tuple[int, ...]]
+    walk: Walk, graph: Field, initializers: dict[str, Array], io_shapes: dict[str, tuple[int, ...]]
 ) -> list[bytes | memoryview]:
     parts: list[bytes | memoryview] = []
     left = dict(initializers)
@@ -552,7 +450,7 @@ def _changed_graph(
             case _Graph.INPUT | _Graph.OUTPUT:
                 name = _name_of(walk, item, _Value.NAME)
                 if name in io_shapes:
-                    parts += _message(item.number, _changed_value(walk, item, io_shapes[name]))
+                    parts += message(item.number, _changed_value(walk, item, io_shapes[name]))
                 else:
                     parts.append(walk.bytes_of(item))
             case _Graph.VALUE_INFO if initializers or io_shapes:
@@ -564,11 +462,11 @@ def _changed_graph(
     return parts
 
 
-def _name_of(walk: _Walk, item: _Field, number: int) -> str:
+def _name_of(walk: Walk, item: Field, number: int) -> str:
     return next((walk.text(part) for part in walk.message(item) if part.number == number), "")
 
 
-def _changed_value(walk: _Walk, value: _Field, shape: tuple[int, ...]) -> list[bytes | memoryview]:
+def _changed_value(walk: Walk, value: Field, shape: tuple[int, ...]) -> list[bytes | memoryview]:
     """The ValueInfo with another shape; its element type and all else stay."""
     parts: list[bytes | memoryview] = []
     for part in walk.message(value):
@@ -581,48 +479,20 @@ def _changed_value(walk: _Walk, value: _Field, shape: tuple[int, ...]) -> list[b
                 kinds.append(walk.bytes_of(kind))
                 continue
             kept = [walk.bytes_of(item) for item in walk.message(kind) if item.number != _Value.SHAPE]
-            sizes = [piece for size in shape for piece in _message(_Value.DIMENSION, [_number(_Value.SIZE, size)])]
-            kinds += _message(_Value.TENSOR_TYPE, [*kept, *_message(_Value.SHAPE, sizes)])
-        parts += _message(_Value.TYPE, kinds)
+            sizes = [piece for size in shape for piece in message(_Value.DIMENSION, [number_of(_Value.SIZE, size)])]
+            kinds += message(_Value.TENSOR_TYPE, [*kept, *message(_Value.SHAPE, sizes)])
+        parts += message(_Value.TYPE, kinds)
     return parts
 
 
 def _tensor(name: str, array: Array) -> list[bytes | memoryview]:
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    header = [_number(_Tensor.DIMENSIONS, size) for size in array.shape]
-    header.append(_number(_Tensor.TYPE, _TYPE_OF_DTYPE[np.dtype(array.dtype.type)]))
-    return _message(
+    header = [number_of(_Tensor.DIMENSIONS, size) for size in array.shape]
+    header.append(number_of(_Tensor.TYPE, _TYPE_OF_DTYPE[np.dtype(array.dtype.type)]))
+    return message(
         _Graph.INITIALIZER,
-        [*header, *_message(_Tensor.NAME, [name.encode()]), *_message(_Tensor.RAW, [little.tobytes()])],
+        [*header, *message(_Tensor.NAME, [name.encode()]), *message(_Tensor.RAW, [little.tobytes()])],
     )
-
-
-def _message(number: int, parts: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """A length-delimited field made of `parts`, not yet joined: matrices are copied once, at the end."""
-    length = sum(len(part) for part in parts)
-    return [_varint(number << 3 | _BYTES) + _varint(length), *parts]
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3 | _VARINT) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _signed(value: int) -> int:
-    return value - 2**64 if value >= 2**63 else value
-
-
-def _shown(name: str) -> str:
-    """A name from the file, fit for one line of a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in name[:40])
 
 
 def _other_format(raw: bytes) -> str | None:
