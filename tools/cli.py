@@ -21,6 +21,10 @@ COMMANDS = {
         "run": "decode a live stream and publish spikes and drive",
         "listen": "print what a running pipeline publishes",
         "decode": "decode a recording with the live code",
+        "estimate": "innervation zone and conduction velocity of every unit of a recording",
+    },
+    "Model": {
+        "simulate": "make a synthetic recording of which everything is known",
     },
     "Check": {
         "score": "compare discharges with a reference",

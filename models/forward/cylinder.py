@@ -165,7 +165,7 @@ class Cylinder:
 
 
 def _log_bessel(x: np.ndarray, orders: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """log I_n, log K_n, I_n'/I_n and K_n'/K_n for n < `orders`, each of shape (orders, *x.shape).
+    """Log I_n, log K_n, I_n'/I_n and K_n'/K_n for n < `orders`, each of shape (orders, *x.shape).
 
     The functions themselves leave the range of floats from order 80 on; their ratios from order to order do not, and
     each is had by the recurrence in its stable direction: downwards for I, upwards for K.

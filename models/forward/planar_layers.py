@@ -83,7 +83,9 @@ class PlanarLayers:
         values = np.empty((len(depth), len(lateral), len(along)))
         # The nearer the source, the finer the waves that matter: shallow nodes need many, deep ones few.
         highest = DECAY / (depth[0] + self.cover_mm)
-        across, width = graded(2.0 * math.pi / (reach_mm + REPEAT_MM), 2.0 * math.pi / FAR_REPEAT_MM, highest)  # (waves,)
+        across, width = graded(
+            2.0 * math.pi / (reach_mm + REPEAT_MM), 2.0 * math.pi / FAR_REPEAT_MM, highest
+        )  # (waves,)
         factor = self.surface_factor(across[:, None], along)  # (waves, wavenumbers)
         rate = self.decay(across[:, None], along)  # (waves, wavenumbers)
         to_lateral = np.cos(lateral[:, None] * across) * (width / math.pi)  # (laterals, waves)

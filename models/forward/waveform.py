@@ -86,7 +86,7 @@ class WaveformModel:
         self.conductor, self.electrodes, self.window = conductor, electrodes, window or Window()
         self.dtype, self.device = dtype, torch.device(device)
         anisotropy = float(torch.as_tensor(conductor.anisotropy).min())
-        grid, width = (wavenumbers or Wavenumbers()).grid(anisotropy)
+        grid, width = (wavenumbers or Wavenumbers()).grid(anisotropy, conductor.cover_mm)
         self.wavenumber = self._tensor(grid)  # (wavenumbers,)
 
         columns, column = np.unique(np.round(electrodes.across_mm, 6), return_inverse=True)
@@ -104,9 +104,8 @@ class WaveformModel:
         reach = reach_mm + float(np.abs(columns).max()) + electrodes.size_mm
         self._lead: LeadField = conductor.lead_field(self.wavenumber, reach)
         frequency, to_times = _time_matrix(self.window)
-        # (frequencies,) rad/ms, complex; (2 frequencies, samples)
-        self._frequency = torch.as_tensor(frequency, dtype=_complex_of(dtype), device=self.device)
-        self._to_times = self._tensor(to_times)
+        self._frequency = torch.as_tensor(frequency, dtype=_complex_of(dtype), device=self.device)  # (frequencies,)
+        self._to_times = self._tensor(to_times)  # (2 frequencies, samples)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=self.dtype, device=self.device)

