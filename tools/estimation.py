@@ -1,12 +1,13 @@
-"""Parameters of every unit of a recording: place of the innervation zone, conduction velocity, and its firing.
+"""Parameters of every unit of a recording: where it lies, how fast it conducts, and its firing.
 
-Classical estimators: multichannel maximum likelihood for the velocity, and the place where propagation reverses. They
-work on each unit's average waveform with the other units taken out, and give no number where there is none to be had.
+They come from each unit's average waveform with the other units taken out: by inverting the physics where PyTorch is
+installed, and always by the classical estimators too (maximum likelihood for the velocity, the place where propagation
+reverses for the innervation zone). Where there is no number to be had there is none, and the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -20,22 +21,50 @@ from ..stream.decoder_file import Decoder
 from ..stream.filter import CausalFilter
 from .recording import Recording
 
+NAMED = ("innervation_zone_mm", "conduction_velocity_m_s")
+CLASSICAL = ("iz_mm", "iz_mm_sd", "cv_m_s", "cv_m_s_sd")
+METHODS = ("physics", "classical")
 FEWEST_SPIKES = 20  # averaged; below, the noise left in the waveform is of the size of small units
 ISOLATED_S = 0.5  # a discharge further from the next is not yet, or no more, the unit's steady firing
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What was found of one unit in one stretch of time; None where there is no number, with `reason`."""
+    """What was found of one unit in one stretch of time; None where there is no number, with `reason`.
+
+    Attributes
+    ----------
+    iz_mm, iz_mm_sd, cv_m_s, cv_m_s_sd : float or None
+        By the method asked for.
+    reason : str or None
+    classical : dict of str to float or None
+        The same four by the classical estimators.
+    more : dict of str to float or None
+        Every further parameter of the physics, each with ``<name>_sd``; empty for the classical method.
+    misfit_db : float or None
+        Power that the physics leaves unexplained beyond noise, relative to the waveform's.
+    spikes_used : int
+    snr_db : float or None
+    peak_to_peak_uv : float
+    """
 
     iz_mm: float | None
     iz_mm_sd: float | None
     cv_m_s: float | None
     cv_m_s_sd: float | None
     reason: str | None
+    classical: dict[str, float | None]
+    more: dict[str, float | None]
+    misfit_db: float | None
     spikes_used: int
     snr_db: float | None
     peak_to_peak_uv: float
+
+    def as_json(self) -> dict[str, object]:
+        """As `estimate --json` lists it: one flat map."""
+        fields = asdict(self)
+        classical = {f"classical_{name}": value for name, value in fields.pop("classical").items()}
+        return {**fields, **fields.pop("more"), **classical}
 
 
 @dataclass(frozen=True)
@@ -67,9 +96,11 @@ class UnitEstimate:
 
     def as_json(self) -> dict[str, object]:
         """As `estimate --json` lists it."""
-        windows = [{"start_s": start, "end_s": end, **asdict(found)} for start, end, found in self.windows]
+        windows = [{"start_s": start, "end_s": end, **found.as_json()} for start, end, found in self.windows]
         return {
-            "unit": self.unit, **asdict(self.whole), "recruited_at": self.recruited_at,
+            "unit": self.unit,
+            **self.whole.as_json(),
+            "recruited_at": self.recruited_at,
             "derecruited_at": self.derecruited_at, "rate_hz": self.rate_hz, "cov_isi": self.cov_isi,
             "discharges": self.discharges, **({"windows": windows} if windows else {}),
         }  # fmt: skip
@@ -81,6 +112,7 @@ def estimate(
     emg: NDArray[np.float32],
     discharges: Mapping[int, NDArray[np.int64]],
     window_s: float | None = None,
+    method: str = "classical",
     progress: Callable[[float, str], None] = lambda share, note: None,
 ) -> list[UnitEstimate]:
     """Estimate the parameters of every unit of `decoder` in a recording.
@@ -95,6 +127,7 @@ def estimate(
         By unit, as `decode` finds them.
     window_s : float, optional
         Also over stretches of this length.
+    method : {"physics", "classical"}
     """
     filtered = np.array(emg, np.float32, order="C")
     CausalFilter(decoder.info.filter.sections, filtered.shape[1])(filtered)
@@ -105,9 +138,11 @@ def estimate(
         stretches += [(first, min(first + length, len(filtered))) for first in range(0, len(filtered), length)]
     trains = [discharges[unit] for unit in sorted(discharges)]
     averages = average_file(filtered, trains, fs_hz, stretches=stretches, joint=True)
+    flat = [average for by_stretch in averages for average in by_stretch]
+    every = _parameters(flat, decoder, fs_hz, method, lambda share: progress(share, ""))
     found = []
     for unit, (train, by_stretch) in enumerate(zip(trains, averages, strict=True)):
-        parameters = [parameters_of(average, decoder, fs_hz) for average in by_stretch]
+        parameters = every[unit * len(stretches) : (unit + 1) * len(stretches)]
         steady = _steady(train, fs_hz)
         force = recording.force
         found.append(
@@ -126,27 +161,56 @@ def estimate(
                 average=by_stretch[0],
             )
         )
-        progress((unit + 1) / len(trains), f"unit {unit}")
     return found
 
 
-def parameters_of(average: UnitAverage, decoder: Decoder, fs_hz: float) -> Parameters:
-    """Innervation zone and conduction velocity of one averaged waveform."""
-    waveform = average.waveform
-    largest = float(np.ptp(waveform, axis=1).max()) if waveform.size else 0.0
-    snr_db = _finite(average.snr_db)
-    if average.discharges < FEWEST_SPIKES:
-        reason = f"{average.discharges} discharges, {FEWEST_SPIKES} are needed"
-        return Parameters(None, None, None, None, reason, average.discharges, snr_db, largest)
+def classical_of(average: UnitAverage, decoder: Decoder, fs_hz: float) -> tuple[dict[str, float | None], str | None]:
+    """Innervation zone and conduction velocity by the classical estimators, and why one is missing."""
     geometry = decoder.info.channels.geometry()
     montage = decoder.info.montage
-    zone = find_innervation_zone(waveform, fs_hz, geometry, montage=montage)
-    speed = estimate_conduction_velocity(waveform, fs_hz, geometry, montage=montage, zone=zone)
+    zone = find_innervation_zone(average.waveform, fs_hz, geometry, montage=montage)
+    speed = estimate_conduction_velocity(average.waveform, fs_hz, geometry, montage=montage, zone=zone)
     reasons = [f"{name}: {reason}" for name, reason in (("IZ", zone.reason), ("CV", speed.reason)) if reason]
-    return Parameters(
-        zone.iz_mm, zone.sd_mm, speed.cv_m_s, speed.sd_m_s, "; ".join(reasons) or None, average.discharges, snr_db,
-        largest,
-    )  # fmt: skip
+    found = {"iz_mm": zone.iz_mm, "iz_mm_sd": zone.sd_mm, "cv_m_s": speed.cv_m_s, "cv_m_s_sd": speed.sd_m_s}
+    return found, "; ".join(reasons) or None
+
+
+def _parameters(
+    averages: Sequence[UnitAverage], decoder: Decoder, fs_hz: float, method: str, progress: Callable[[float], None]
+) -> list[Parameters]:
+    """Of every average that has spikes enough; those without say so."""
+    enough = [i for i, average in enumerate(averages) if average.discharges >= FEWEST_SPIKES]
+    inverted = dict.fromkeys(enough)
+    if method == "physics" and enough:
+        from ..models.inversion.fit import use_available_cores
+        from ..models.inversion.inverter import Inverter
+
+        use_available_cores()
+        info = decoder.info
+        samples = averages[0].waveform.shape[1]
+        inverter = Inverter(info.channels.geometry(), info.filter.sections, fs_hz, samples, info.montage)
+        waveforms = np.stack([averages[i].waveform for i in enough])
+        noise = np.stack([averages[i].noise for i in enough])
+        inverted = dict(zip(enough, inverter.invert(waveforms, noise, progress), strict=True))
+    found = []
+    for i, average in enumerate(averages):
+        largest = float(np.ptp(average.waveform, axis=1).max()) if average.waveform.size else 0.0
+        common = average.discharges, _finite(average.snr_db), largest
+        nothing: dict[str, float | None] = dict.fromkeys(CLASSICAL)
+        if i not in inverted:
+            reason = f"{average.discharges} discharges, {FEWEST_SPIKES} are needed"
+            found.append(Parameters(None, None, None, None, reason, nothing, {}, None, *common))
+            continue
+        classical, reason = classical_of(average, decoder, fs_hz)
+        one = inverted[i]
+        if one is None:
+            found.append(Parameters(*classical.values(), reason, classical, {}, None, *common))  # type: ignore[misc]
+            continue
+        more = {name: value for name, value in one.values.items() if name not in NAMED}
+        more |= {f"{name}_sd": sd for name, sd in one.sds.items() if name not in NAMED}
+        four = [table[name] for name in NAMED for table in (one.values, one.sds)]
+        found.append(Parameters(*four, one.reason, classical, more, _finite(one.misfit_db), *common))
+    return found
 
 
 def _steady(train: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEW_CHANNELS, MORE_CHANNELS, SHOWN_UNITS = 8, 16, 3
 BINS = 1500  # of the EMG over the whole length: more than the picture has columns
-ZOOM_S = 0.15
+ZOOM_S = 0.12
 INK, FAINT = "#22262e", "#8a93a3"
 
 
@@ -85,9 +85,10 @@ def _shown_units(simulation: Simulation) -> list[int]:
 
 
 def _zoom_centre(simulation: Simulation) -> int:
-    """Sample in the middle of the zoom: where the force is highest, of a discharge of a large unit."""
+    """Sample in the middle of the zoom: near the highest force, a little after the largest waveform begins."""
     middle = int(np.argmax(simulation.force))
-    train = max((train for train in simulation.trains if len(train)), key=lambda train: int(train[0]))
+    active = [unit for unit, train in enumerate(simulation.trains) if len(train)]
+    train = simulation.trains[max(active, key=lambda unit: simulation.truth[unit]["muap_peak_to_peak_uv"])]
     half = int(ZOOM_S / 2 * simulation.settings.fs_hz)
     nearest = int(train[np.argmin(np.abs(train - middle))]) + half // 3
     return int(np.clip(nearest, half, max(half, simulation.emg.shape[1] - half)))
@@ -107,7 +108,9 @@ def _force(axis: Axes, simulation: Simulation) -> None:
     axis.plot(time, wanted, color="#d08770", linewidth=1.2, linestyle="--", label="asked for")
     axis.set_ylabel("force (% of maximum)")
     axis.set_ylim(bottom=0.0)
-    axis.legend(frameon=False, fontsize="small", loc="lower center", ncols=2)
+    axis.legend(
+        frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, ncols=2
+    )
     _bare(axis)
 
 
@@ -127,11 +130,9 @@ def _raster(axis: Axes, simulation: Simulation, colours: Colormap, order: Normal
 def _emg(axis: Axes, simulation: Simulation, channels: NDArray[np.int64], centre: int) -> None:
     fs_hz = simulation.settings.fs_hz
     block = simulation.emg[channels]  # (shown, samples)
-    bins = min(BINS, block.shape[1])
-    width = block.shape[1] // bins
-    cut = block[:, : bins * width].reshape(len(channels), bins, width)
-    low, high = cut.min(-1), cut.max(-1)  # (shown, bins)
-    time = (np.arange(bins) + 0.5) * width / fs_hz
+    edges = np.linspace(0, block.shape[1], min(BINS, block.shape[1]) + 1).astype(np.int64)[:-1]
+    low, high = np.minimum.reduceat(block, edges, axis=1), np.maximum.reduceat(block, edges, axis=1)  # (shown, bins)
+    time = edges / fs_hz
     spacing = _spacing(block)
     for line in range(len(channels)):
         axis.fill_between(time, low[line] - line * spacing, high[line] - line * spacing, color=INK, linewidth=0)
@@ -149,7 +150,7 @@ def _zoom(axis: Axes, simulation: Simulation, channels: NDArray[np.int64], centr
     part = slice(max(0, centre - half), centre + half)
     block = simulation.emg[channels, part]
     time = (np.arange(part.start, part.start + block.shape[1])) / fs_hz
-    spacing = 0.5 * float(np.ptp(block, axis=1).max())
+    spacing = 0.4 * float(np.ptp(block, axis=1).max())
     for line, trace in enumerate(block):
         axis.plot(time, trace - line * spacing, color=INK, linewidth=0.8)
     _name_channels(axis, simulation, channels, spacing)
@@ -166,7 +167,7 @@ def _spacing(block: NDArray[np.float32]) -> float:
 
 def _name_channels(axis: Axes, simulation: Simulation, channels: NDArray[np.int64], spacing: float) -> None:
     along = simulation.geometry.along_mm()[channels]
-    axis.set_yticks(-spacing * np.arange(len(channels)), [f"{mm:+.0f} mm" for mm in along])
+    axis.set_yticks(-spacing * np.arange(len(channels)), [f"{mm:+.4g} mm" if mm else "0 mm" for mm in along])
 
 
 def _map(axis: Axes, simulation: Simulation, unit: int, colour: tuple[float, ...]) -> None:

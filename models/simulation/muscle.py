@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -23,9 +24,8 @@ from ..forward.waveform import WaveformModel, Window
 from .pool import Pool
 
 CONDUCTORS = ("half-space", "planar", "cylinder")
-BEFORE_MS = 5.0  # of the window before the discharge: nothing but the ringing of the low-pass
+RINGING_MS, RINGING_SAMPLES = 5.0, 14  # of the low-pass, before the discharge and after the end; the longer counts
 AFTER_AP_MM = 14.0  # length of the action potential (the authors' figure); it dies out after the fibre's end
-SETTLING_MS = 4.0  # of the low-pass behind it
 TOGETHER = 60  # fibres computed at once: what stays in a core's cache
 
 
@@ -65,7 +65,7 @@ class MuscleSettings:
     ap_scale : tuple of float
         Length of the intracellular action potential relative to Rosenfalck's.
     most_fibres : int
-        A unit with more fibres is computed with this many, each standing for several.
+        A unit with more fibres is computed with this many, each standing for several; by default none has.
     electrode_mm : float
         Diameter of the electrodes, mm; 0 is a point.
     """
@@ -75,9 +75,9 @@ class MuscleSettings:
     skin_mm: float = 1.0
     anisotropy: float = 5.0
     top_mm: float = 1.0
-    bottom_mm: float = 25.0
+    bottom_mm: float = 20.0
     beside_mm: float = 8.0
-    radius_mm: tuple[float, float] = (3.0, 10.0)
+    radius_mm: tuple[float, float] = (3.0, 8.0)
     iz_mm: float = 0.0
     iz_range_mm: float = 10.0
     iz_spread_mm: tuple[float, float] = (2.0, 15.0)
@@ -89,7 +89,7 @@ class MuscleSettings:
     cv_limits_m_s: tuple[float, float] = (2.5, 5.5)
     within_cv_sd_m_s: tuple[float, float] = (0.0, 0.2)
     ap_scale: tuple[float, float] = (0.9, 1.1)
-    most_fibres: int = 300
+    most_fibres: int = 1500
     electrode_mm: float = 0.0
 
     def make_conductor(self) -> Conductor:
@@ -174,17 +174,16 @@ class Muscle:
             length = torch.maximum(unit.high_end_mm - unit.innervation_mm, unit.innervation_mm - unit.low_end_mm)
             behind = AFTER_AP_MM * unit.ap_scale[:, None]
             last = max(last, float(((length + behind) / unit.velocity_m_s).max()))
-        last += SETTLING_MS
-        before = math.ceil(BEFORE_MS * fs_hz / 1000.0)
-        samples = before + math.ceil(last * fs_hz / 1000.0)
-        return Window(fs_hz, samples, -before * 1000.0 / fs_hz, last)
+        before = max(RINGING_SAMPLES, math.ceil(RINGING_MS * fs_hz / 1000.0))
+        samples = before + math.ceil(last * fs_hz / 1000.0) + before
+        return Window(fs_hz, samples, -before * 1000.0 / fs_hz, samples * 1000.0 / fs_hz)
 
     def muaps(self, window: Window, progress: Callable[[float], None] | None = None) -> NDArray[np.float32]:
         """Waveform of every unit, shape (units, channels, time), uV: that of all its fibres together."""
         reach = float(max(unit.lateral_mm.abs().max() for unit in self.fibres))
         model = WaveformModel(self.conductor, self.electrodes, window, reach_mm=reach)
         result = np.zeros((len(self), len(self.electrodes), window.samples), np.float32)
-        with torch.no_grad():
+        with torch.no_grad(), _one_thread():
             for number, unit in enumerate(self.fibres):
                 waveform = sum(model.of_fibres(part) for part in _parts(unit))
                 result[number] = waveform[0].numpy()
@@ -214,6 +213,17 @@ class Muscle:
             values["cover_mm"] = float(self.cover_mm)
             units.append(values)
         return units
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in one order: the same bits whatever the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _inside(low: NDArray[np.float64], high: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

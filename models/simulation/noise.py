@@ -22,7 +22,7 @@ def noise(
     Parameters
     ----------
     kinds : sequence of str
-        Of `NOISES`.
+        Of `NOISES`, at least one.
     power : float
         Mean square over all channels and samples, uV^2.
     shape : (channels, samples)
@@ -45,11 +45,13 @@ def noise(
             one = _mains(shape, fs_hz, mains_hz, rng)
         else:
             raise ValueError(f'the noise "{kind}" is none of {", ".join(NOISES)}')
-        one *= np.float32(np.sqrt(power / len(kinds) / np.mean(np.square(one), dtype=np.float64)))
-        total += one
-    if len(kinds) > 1 and power > 0.0:  # kinds correlate a little over a finite time
-        total *= np.float32(np.sqrt(power / np.mean(np.square(total), dtype=np.float64)))
+        total += one / np.float32(_rms(one))
+    total *= np.float32(np.sqrt(power) / _rms(total))
     return total
+
+
+def _rms(values: NDArray[np.float32]) -> float:
+    return float(np.sqrt(np.mean(np.square(values), dtype=np.float64)))
 
 
 def _coloured(shape: tuple[int, int], fs_hz: float, rng: np.random.Generator) -> NDArray[np.float32]:

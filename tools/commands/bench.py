@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from ...stream.errors import OptionError
 from ...stream.pipeline import LONGEST_HOP
@@ -16,7 +21,8 @@ EXAMPLE = "myodrive bench latency\n  myodrive bench throughput --channels 256 --
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("name", choices=["latency", "throughput", "calibration"], help="what to measure")
+    parser.add_argument("name", choices=["latency", "throughput", "calibration", "params"], help="what to measure")
+    parser.add_argument("--full", action="store_true", help="params: 500 units a row, for hours, instead of 40")
     parser.add_argument("--channels", type=int, default=64, help="throughput: channels (%(default)s)")
     parser.add_argument("--units", type=int, default=20, help="latency, throughput: units (%(default)s)")
     parser.add_argument("--cores", type=int, default=1, help="throughput: cores to use (%(default)s)")
@@ -43,10 +49,14 @@ def main(args: argparse.Namespace) -> int:
             raise OptionError(f"--{option} {getattr(args, option)} is out of range here: choose {least} to {most}")
     if args.seconds is not None and not 1 <= args.seconds <= 86_400:
         raise OptionError(f"--seconds {args.seconds:g} is out of range: choose 1 to 86400")
-    result = {"latency": _latency, "throughput": _throughput, "calibration": _calibration}[args.name](args)
+    result = {"latency": _latency, "throughput": _throughput, "calibration": _calibration, "params": _params}[
+        args.name
+    ](args)
     result = {"bench": args.name, **result}
     if args.json:
         print_json(result)
+    elif "rows" in result:
+        Console().print(params_table(result["rows"]))
     else:
         for line in lines(result):
             messages.print(line)
@@ -77,6 +87,32 @@ def _calibration(args: argparse.Namespace) -> dict[str, object]:
     from ..bench_calibration import calibration
 
     return calibration(args.recording)
+
+
+def _params(args: argparse.Namespace) -> dict[str, object]:
+    if importlib.util.find_spec("torch") is None:
+        raise OptionError('bench params needs PyTorch: pip install "myodrive[train]"')
+    from ..bench_params import params
+
+    with progress_bar("params") as progress:
+        return params(500 if args.full else 40, args.seed + 1000, progress)
+
+
+def params_table(rows: list[dict[str, Any]]) -> Table:
+    """The rows of `bench params`, for a person."""
+    table = Table(title="Mean absolute errors on simulated waveforms", box=box.SIMPLE_HEAD, padding=0)
+    names = {
+        "array": "array", "snr_db": "dB", "conductor": "conductor", "n": "n", "iz_mae_mm": "IZ mm",
+        "cv_mae_m_s": "CV m/s", "iz_cover90": "IZ 90%", "cv_cover90": "CV 90%",
+        "classical_iz_mae_mm": "classical IZ", "classical_cv_mae_m_s": "CV", "classical_cv_answered": "of",
+        "constant_iz_mae_mm": "constant IZ", "constant_cv_mae_m_s": "CV", "ms_a_unit": "ms/unit",
+    }  # fmt: skip
+    for shown in names.values():
+        table.add_column(shown, justify="right", no_wrap=True)
+    for row in rows:
+        cells = ["-" if row[name] is None else row[name] for name in names]
+        table.add_row(*(f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells))
+    return table
 
 
 def lines(result: dict[str, Any], indent: str = "") -> list[str]:

@@ -20,7 +20,7 @@ def array():
 
 @pytest.fixture(scope="session")
 def settings():
-    """6 units, 4 s at 1000 Hz, no noise, every fibre computed."""
+    """6 units, 4 s at 1000 Hz, no noise, few fibres."""
     return SimulationSettings(
         seconds=4.0,
         fs_hz=1000.0,

@@ -56,6 +56,14 @@ def test_mains_is_a_line_and_harmonics_alike_on_all_channels(rng, mains_hz):
     assert np.ptp(found.std(axis=1)) > 0.1
 
 
+def test_kinds_share_the_power_evenly(rng):
+    found = noise(("mains", "white"), 2.0, (8, 20_480), FS_HZ, 50.0, rng)
+    between = band_power(found, 360, 940)  # no harmonic lies there
+    assert between == pytest.approx(
+        band_power(noise(("white",), 1.0, (8, 20_480), FS_HZ, 50.0, rng), 360, 940), rel=0.05
+    )
+
+
 def test_channels_of_white_and_coloured_noise_are_independent(rng):
     for kind in ("white", "coloured"):
         found = np.corrcoef(noise((kind,), 1.0, (6, 20_000), FS_HZ, 50.0, rng))
