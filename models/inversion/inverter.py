@@ -31,8 +31,9 @@ STARTS = 4
 FIBRES = (10, 24, 60)  # that stand for a unit in the three stages: few find the valley, many its floor
 ITERATIONS = (7, 7, 4)
 NOISE_TIMES = 1.3  # on the fit's own uncertainty
-# What is left since no muscle is the model's, measured on simulated units (seeds 201 to 205) of planar layers with other fat,
-# anisotropy and fibres, and of a cylinder: a least standard deviation, and one per share of amplitude unexplained.
+# What is left since no muscle is the model's, measured on simulated units (seeds 201 to 205) of planar layers with
+# other fat, anisotropy and fibres, and of a cylinder: a least standard deviation, and one per share of amplitude
+# unexplained.
 LEAST_SD = {"innervation_zone_mm": 0.18, "conduction_velocity_m_s": 0.024}
 MISFIT_SD = {"innervation_zone_mm": 8.0, "conduction_velocity_m_s": 0.8}
 WORST_MISFIT_DB = -3.0  # of the waveform's power left unexplained beyond noise: then it is not this physics
