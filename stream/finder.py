@@ -103,6 +103,11 @@ class StreamFinder:
             candidates = self._candidates(1, RESOLVE_S)
             if candidates and self._source_id is None:
                 candidates = self._candidates(2, NAMESAKES_S) or candidates  # the first answer ends the first look
+            if not candidates and self._another_source():
+                self.refusal = StreamError(
+                    f'a stream named "{self._name}" is on, but not the one with source id "{self._source_id}": '
+                    "if it is the same amplifier, start this program again"
+                )
             if not candidates:
                 self._stop.wait(0.2)
                 continue
@@ -123,6 +128,13 @@ class StreamFinder:
             self.found = found
             self._done.set()
             return
+
+    def _another_source(self) -> bool:
+        """Whether a stream of the name is on that is not the source sought."""
+        if self._source_id is None:
+            return False
+        namesakes = resolve(self._name, None, NAMESAKES_S)
+        return any(info.source_id() != self._source_id for info in namesakes)
 
     def _candidates(self, minimum: int, timeout_s: float) -> list[pylsl.StreamInfo]:
         found = resolve(self._name, self._source_id, timeout_s, minimum)

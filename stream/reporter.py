@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pylsl
 
 from .decoder_file import Decoder
 from .endpoints import Endpoints
@@ -20,6 +21,8 @@ STATUS_S = 1.0
 CHANGE_S = 0.05  # at most this often for changes
 EMG_HZ = 30.0
 TRUST_STEP = 0.1  # a change of trust by more is told
+MOST_MEAN_RATE = 40.0  # pulses/s over all units; a single unit may fire faster for a while, all of them do not
+PLAUSIBLE_S = 0.5
 STALE_S = 0.2  # what is older is no longer acted on
 TRUST_SPIKES = 20  # a unit's trust follows its last so many discharges
 
@@ -62,6 +65,8 @@ class Reporter:
         self._hop_s = source.hop / self._fs
         self._status_at = self._change_at = self._drive_at = 0.0
         self._reason = ""
+        self._mean_rate = 0.0  # pulses/s of a unit, over the last half second
+        self._implausible = False
         self._emg_due = math.ceil(self._fs / EMG_HZ)
         self._emg = np.zeros((self._emg_due + len(pipeline.signal), pipeline.signal.shape[1]), np.float32)
         self._emg_held = 0
@@ -106,7 +111,8 @@ class Reporter:
         due = pipeline.drive.due[row]
         sample = int(due[0])
         t = source.time_of(sample)
-        valid = pipeline.valid_at(sample) and now - t < STALE_S
+        self._follow_rate(float(due[1]))
+        valid = pipeline.valid_at(sample) and now - t < STALE_S and not self._implausible
         command, made_by = pipeline.drive.command(row, valid)
         message = Drive(
             sample=sample, t=t, rate=due[3:].tolist(), cst=float(due[1]), command=command,
@@ -114,6 +120,15 @@ class Reporter:
         )  # fmt: skip
         self._publisher.send("drive", message, now)
         self._drive_at = now
+
+    def _follow_rate(self, summed: float) -> None:
+        """Notice when all units together discharge as no muscle does: then the decoder does not fit what it sees."""
+        share = 1.0 / (PLAUSIBLE_S * self._pipeline.drive.settings.rate_hz)
+        self._mean_rate += share * (summed / len(self._trust) - self._mean_rate)
+        if self._mean_rate > MOST_MEAN_RATE:
+            self._implausible = True
+        elif self._mean_rate < 0.8 * MOST_MEAN_RATE:
+            self._implausible = False
 
     def _drive_invalid(self, now: float) -> None:
         """Keep the drive going by the wall clock, saying that it is not to be acted on."""
@@ -183,6 +198,11 @@ class Reporter:
             return
         refusal = source.refusal
         reason = "" if refusal is None else str(refusal)
+        if self._implausible and not reason:
+            reason = (
+                f"the units discharge at {MOST_MEAN_RATE:g} a second and more on average, as no muscle does: "
+                "the decoder does not fit these electrodes, calibrate again"
+            )
         if self.paused:
             state = "paused"
         elif source.samples_in == 0:
@@ -199,7 +219,7 @@ class Reporter:
         """What is told at once when it changes."""
         source, pipeline = self._source, self._pipeline
         return (
-            self.state, self.late_hops, source.samples_lost, source.gaps, source.reconnects, source.repeats,
+            self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, pipeline.watch.flags,
         )  # fmt: skip
 
@@ -254,4 +274,5 @@ class Reporter:
             self.paused = False
         elif word == "stop":
             self.stopping = True
+        self._follow_state(pylsl.local_clock())
         return {"state": self.state, "session": self.session}

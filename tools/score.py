@@ -154,7 +154,7 @@ class Score:
             caption=(
                 f"{self.recovered_roa} of {references} recovered at RoA > {RECOVERED_ROA:g}, "
                 f"{self.recovered_f1} at F1 >= {RECOVERED_F1:g}; sum of F1 {self.sum_f1:.2f}; "
-                f"{len(self.false)} false (best RoA < {FALSE_ROA:g}), {len(self.between)} between"
+                f"{len(self.false)} with no match here (best RoA < {FALSE_ROA:g}), {len(self.between)} between"
             ),
         )
         for name in ("unit", "reference", "RoA", "F1", "shift (ms)", "common", "only unit", "only reference"):

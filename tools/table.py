@@ -55,7 +55,7 @@ class Picture:
     def render(self, width: int, missed: int, age_s: float) -> Group:
         """The picture as rich draws it; `age_s` is how long no message has come."""
         columns = max(20, min(100, width - 34))
-        return Group(self._header(missed, age_s), self._rows(columns), self._command(columns, age_s))
+        return Group(self._header(missed, age_s), self._command(columns - 20, age_s), self._rows(columns))
 
     def _header(self, missed: int, age_s: float) -> Panel:
         status = self.status
@@ -66,13 +66,14 @@ class Picture:
         line = Text.assemble(
             (f" {state} ", STATE_STYLE.get(state, "bold yellow" if not silent else "bold red")),
             f"  {status.samples_in} samples   lost {status.samples_lost} in {status.gaps} gaps   "
-            f"reconnects {status.reconnects}   late hops {status.late_hops}   missed here {missed}",
+            f"reconnects {status.reconnects}   late hops {status.late_hops}"
+            + (f"   missed here {missed}" if missed else ""),
         )
         latency = status.latency_ms
         second = Text(
-            f"latency ms: p50 {latency.p50:.2f}  p99 {latency.p99:.2f}  max {latency.max:.2f}    "
-            f"rate {status.rate_hz:.1f} Hz ({status.timing} counting)    provider "
-            f"{self.units.provider if self.units else '-'}"
+            f"sample to message, ms: p50 {latency.p50:.2f}  p99 {latency.p99:.2f}    "
+            f"{status.rate_hz:.1f} Hz, {status.timing} counting    "
+            f"on {self.units.provider.removesuffix('ExecutionProvider') if self.units else '-'}"
         )
         lines = [line, second]
         if status.bad_channels:

@@ -248,6 +248,24 @@ def test_emg_goes_out_while_somebody_wants_it_whole_and_30_times_a_second_at_mos
     assert np.array(blocks[0].emg).shape[0] == planted.emg.shape[1]
 
 
+def test_units_that_all_fire_faster_than_muscle_make_the_drive_invalid_and_say_why(bench, subscribe):
+    reader = joined(bench, subscribe, "drive/", "status/")
+    bench.hops(300)
+    drain(reader)
+    assert reader.of(m.Drive)[-1].valid
+    for _ in range(200):
+        bench.reporter._follow_rate(60.0 * len(bench.reporter._trust))
+    bench.hops(10)
+    drain(reader)
+    assert not reader.of(m.Drive)[-1].valid
+    assert reader.of(m.Drive)[-1].command == 0.0
+    assert "does not fit" in reader.of(m.Status)[-1].reason
+    bench.hops(600)
+    drain(reader)
+    assert reader.of(m.Drive)[-1].valid
+    assert reader.of(m.Status)[-1].reason == ""
+
+
 def test_a_late_hop_is_one_that_left_more_than_a_hop_after_its_arrival(bench):
     bench.hops(10, delay=0.9 * HOP / 2000)
     assert bench.reporter.late_hops == 0

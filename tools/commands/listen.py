@@ -74,7 +74,7 @@ def _line(kind: str, fields: dict[str, object]) -> str:
 
 def _short(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.4f}"
+        return f"{value:.4g}" if abs(value) < 100 else f"{value:.4f}"  # times are hundreds of seconds and more
     if isinstance(value, list):
         return "[" + ",".join(_short(item) for item in value) + "]"
     return str(value)
