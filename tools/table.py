@@ -70,10 +70,10 @@ class Picture:
             + (f"   missed here {missed}" if missed else ""),
         )
         latency = status.latency_ms
+        provider = self.units.provider.removesuffix("ExecutionProvider") if self.units is not None else "-"
         second = Text(
-            f"sample to message, ms: p50 {latency.p50:.2f}  p99 {latency.p99:.2f}    "
-            f"{status.rate_hz:.1f} Hz, {status.timing} counting    "
-            f"on {self.units.provider.removesuffix('ExecutionProvider') if self.units else '-'}"
+            f"to message, ms: p50 {latency.p50:.2f}  p99 {latency.p99:.2f}   "
+            f"{status.rate_hz:.1f} Hz, {status.timing}   on {provider}"
         )
         lines = [line, second]
         if status.bad_channels:
