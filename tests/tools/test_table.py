@@ -30,7 +30,7 @@ def drive(command=0.5, valid=True, t=10.0):
 def picture():
     picture = Picture()
     units = [UnitEntry(id=m, sil=0.93, pnr_db=30.0, lag_s=0.01, trust=1.0) for m in range(2)]
-    picture.take(Units(fs_hz=2048.0, decoder_sha256="", provider="on CPU", lookahead_s=0.002, units=units))
+    picture.take(Units(fs_hz=2048.0, decoder_sha256="", provider="CPUExecutionProvider", lookahead_s=0.002, units=units))
     picture.take(status())
     picture.take(drive())
     return picture
@@ -43,7 +43,7 @@ def test_without_a_message_it_says_so():
 def test_it_shows_what_the_messages_say(picture):
     picture.take(Spikes(t=10.0, unit=[0, 0, 1], spike_sample=[1, 2, 3], spike_t=[9.8, 9.9, 9.95], margin=[1.0] * 3))
     text = shown(picture)
-    for word in ("live", "0.93", "11.5", "CPUExecutionProvider", "3 flat", "command 0.50"):
+    for word in ("live", "0.93", "11.5", "on CPU", "3 flat", "command 0.50"):
         assert word in text
     assert picture.spikes == 3
     assert dict(picture.discharges) == {0: 2, 1: 1}
