@@ -30,7 +30,9 @@ def drive(command=0.5, valid=True, t=10.0):
 def picture():
     picture = Picture()
     units = [UnitEntry(id=m, sil=0.93, pnr_db=30.0, lag_s=0.01, trust=1.0) for m in range(2)]
-    picture.take(Units(fs_hz=2048.0, decoder_sha256="", provider="CPUExecutionProvider", lookahead_s=0.002, units=units))
+    picture.take(
+        Units(fs_hz=2048.0, decoder_sha256="", provider="CPUExecutionProvider", lookahead_s=0.002, units=units)
+    )
     picture.take(status())
     picture.take(drive())
     return picture
