@@ -42,15 +42,6 @@ def _gather_kernel(raw, filtered, first, last, level, count):  # type: ignore[no
             level[2, c] += filtered[t, c] * filtered[t, c]
 
 
-@njit("void(float32[:, ::1])", cache=True, nogil=True)
-def zero_what_is_no_number(block):  # type: ignore[no-untyped-def]
-    """Put 0 where `block` holds NaN or infinity: for whole recordings, live samples keep the channel's last number."""
-    for t in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            if not math.isfinite(block[t, c]):
-                block[t, c] = 0.0
-
-
 @njit("void(float32[:, ::1], float32[::1])", cache=True, nogil=True)
 def replace_what_is_no_number(block, held):  # type: ignore[no-untyped-def]
     """Where `block` holds NaN or infinity, put the channel's last number, so that no filter state is lost to it.

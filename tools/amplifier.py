@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..stream.errors import OptionError, StreamError
 from .recording import Recording, read_recording
+from .signals import stopped_by_signals
 
 FORMATS = {"float32": np.float32, "double64": np.float64, "int16": np.int16, "int32": np.int32}
 UNITS = {"uV": ("microvolts", 1.0), "mV": ("millivolts", 1e-3), "V": ("volts", 1e-6), "none": ("", 1.0)}
@@ -267,19 +266,6 @@ def _wait_until(instant: float, stop: threading.Event) -> bool:
         elif remaining > 2 * SPIN_S:
             time.sleep(SPIN_S / 2)
     return not stop.is_set()
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, instead of what they did before; restored at the end."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def play_file(

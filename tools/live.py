@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from ..stream.messages import Status
 from ..stream.pipeline import Pipeline
 from ..stream.reporter import Reporter
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
+from .signals import stopped_by_signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -167,10 +167,5 @@ def _refuse_open_address(settings: LiveSettings) -> None:
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
     """Ctrl-C and SIGTERM end the loop after the hop in hand."""
-    asked = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stopped_by_signals() as asked:
         yield asked.is_set
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -127,8 +126,3 @@ def prior_draws(units: int, geometry: Geometry, generator: torch.Generator) -> T
     columns = [getattr(parameters, name) for name in NAMES[:DELAY]]
     columns[0] = zone.to(torch.float32)
     return torch.stack([*columns, torch.zeros(units)], dim=1)
-
-
-def expected_sd_of_means(iz_spread_mm: float, fibres: int) -> float:
-    """How far the mean innervation point of drawn fibres scatters about the zone's centre, mm: W / sqrt(12 N)."""
-    return iz_spread_mm / math.sqrt(12.0 * fibres)
