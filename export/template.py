@@ -47,12 +47,12 @@ def export_template() -> onnx.ModelProto:
     )
     assert program is not None
     model = program.model_proto
-    _strip(model)
+    strip(model)
     model.ir_version = IR_VERSION
     return model
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def strip(model: onnx.ModelProto) -> None:
     """Remove what PyTorch notes beside the graph: stack traces with local paths, the exported program, doc strings."""
     graph = model.graph
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):

@@ -25,6 +25,7 @@ COMMANDS = {
     },
     "Model": {
         "simulate": "make a synthetic recording of which everything is known",
+        "train": "train a model that reads innervation zone, conduction velocity and more from waveforms",
     },
     "Check": {
         "score": "compare discharges with a reference",
