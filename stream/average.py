@@ -64,13 +64,13 @@ def add_window(ring, first, good, memory, mean, count, variance, concentration, 
 @njit(
     "int64(float32[:, ::1], int64, int64[::1], int64[::1], int64, boolean[::1], float32[:, ::1], int64[::1],"
     " int64[:, ::1], int64, int64, float64, float32[:, :, ::1], int64[:, ::1], float64[:, ::1], float64[:, ::1],"
-    " int64[::1], int64[::1], float32[::1], float32[::1])",
+    " int64[::1], int64[::1], float32[:, ::1])",  # 19: Python 3.11 keeps 2000 argument tuples of 20
     cache=True,
     nogil=True,
 )
 def _average_kernel(  # type: ignore[no-untyped-def]
     signal, first_sample, unit, spike_sample, spikes, good, ring, queue, waiting,
-    before, after, memory, mean, count, variance, concentration, added, dropped, weight, square,
+    before, after, memory, mean, count, variance, concentration, added, dropped, scratch,
 ):  # fmt: skip
     samples, channels = signal.shape
     length = ring.shape[0]
@@ -96,7 +96,7 @@ def _average_kernel(  # type: ignore[no-untyped-def]
         m = waiting[queue[0], 0]
         first = waiting[queue[0], 1] - before
         add_window(
-            ring, first, good, memory, mean[m], count[m], variance[m], concentration[m], weight, square
+            ring, first, good, memory, mean[m], count[m], variance[m], concentration[m], scratch[0], scratch[1]
         )  # fmt: skip
         added[m] += 1
         queue[0] = (queue[0] + 1) % places
@@ -143,7 +143,7 @@ def noise_of_average(variance: NDArray[np.float64], concentration: NDArray[np.fl
     """Variance of a sample of the average by channel, uV^2, from the scatter of the windows; NaN below two windows."""
     free = 1.0 - concentration
     out = np.full(variance.shape, np.nan)
-    scattered = free > 1e-9
+    scattered = (free > 1e-9) & (concentration > 0.0)
     out[scattered] = variance[scattered] * concentration[scattered] / free[scattered]
     return out
 
@@ -174,6 +174,43 @@ def snr_db(mean: NDArray[np.float32], noise: NDArray[np.float64], fs_hz: float) 
     return 10.0 * math.log10(signal / power) if signal > 0.0 else -math.inf
 
 
+class AverageCopy:
+    """One unit's average as it stood at one instant; the arrays are used again for the next.
+
+    Parameters
+    ----------
+    averager : SpikeAverager
+        Whose averages will be copied into it.
+
+    Attributes
+    ----------
+    unit : int
+    good : ndarray of bool, shape (channels,)
+        Channels that counted when it was copied.
+    """
+
+    def __init__(self, averager: SpikeAverager) -> None:
+        _, window, channels = averager.shape
+        self.unit = -1
+        self.good = np.zeros(channels, np.bool_)
+        self.mean = np.zeros((window, channels), np.float32)
+        self.variance = np.zeros(channels)
+        self.concentration = np.zeros(channels)
+
+    def waveform(self) -> NDArray[np.float32]:
+        """The average, shape (channels, window), uV."""
+        return np.ascontiguousarray(self.mean.T)
+
+    def noise(self) -> NDArray[np.float64]:
+        """Variance of a sample of the average by channel, uV^2, shape (channels,); NaN below two windows."""
+        return noise_of_average(self.variance, self.concentration)
+
+    def discharges(self) -> int:
+        """Discharges that the average rests on: all of them, or as many equal ones as the faded ones are worth."""
+        known = self.concentration[self.good & (self.concentration > 0.0)]
+        return round(1.0 / float(known.min())) if len(known) else 0
+
+
 class SpikeAverager:
     """Averages the windows around each unit's discharges, hop by hop; allocates nothing in a call.
 
@@ -197,6 +234,8 @@ class SpikeAverager:
     added, dropped : ndarray of int64, shape (units,)
         Windows averaged, and windows left out: over a gap, or before the first sample.
     before, after, memory : int
+    shape : (int, int, int)
+        Units, samples of a window, channels.
     """
 
     def __init__(
@@ -220,6 +259,7 @@ class SpikeAverager:
         if self.before < 0 or self.after < 1 or memory < 1:
             raise ValueError(f"a window of [-{self.before}, {self.after}) or a memory of {memory} is none")
         window = self.before + self.after
+        self.shape = units, window, channels
         self._ring = np.zeros((window + longest + lookahead, channels), np.float32)
         places = most_waiting or units * (self.after + longest + lookahead)
         self._waiting = np.zeros((places, 2), np.int64)  # unit, sample
@@ -229,8 +269,7 @@ class SpikeAverager:
         self._count = np.zeros((units, channels), np.int64)
         self._variance = np.zeros((units, channels))
         self._concentration = np.zeros((units, channels))
-        self._weight = np.zeros(channels, np.float32)
-        self._square = np.zeros(channels, np.float32)
+        self._scratch = np.zeros((2, channels), np.float32)
         self._all_good = np.ones(channels, np.bool_)
         self.added = np.zeros(units, np.int64)
         self.dropped = np.zeros(units, np.int64)
@@ -246,6 +285,12 @@ class SpikeAverager:
         """Begin all averages anew."""
         for array in (self._mean, self._count, self._variance, self._concentration, self.added, self.dropped):
             array[:] = 0
+
+    def begin_anew(self, channels: NDArray[np.bool_]) -> None:
+        """Forget the averages of some `channels`, bool (channels,): what came before a flag was no EMG already."""
+        self._mean[:, :, channels] = 0.0
+        for array in (self._count, self._variance, self._concentration):
+            array[:, channels] = 0
 
     def __call__(
         self,
@@ -282,9 +327,21 @@ class SpikeAverager:
                 signal, first_sample, unit, sample, spikes, self._all_good if good is None else good,
                 self._ring, self._queue, self._waiting, self.before, self.after, float(self.memory),
                 self._mean, self._count, self._variance, self._concentration, self.added, self.dropped,
-                self._weight, self._square,
+                self._scratch,
             )
         )  # fmt: skip
+
+    def copy(self, unit: int, good: NDArray[np.bool_], into: AverageCopy) -> None:
+        """Copy a unit's average, of which the `good` channels count; takes no memory."""
+        into.unit = unit
+        np.copyto(into.good, good)
+        np.copyto(into.mean, self._mean[unit])
+        np.copyto(into.variance, self._variance[unit])
+        np.copyto(into.concentration, self._concentration[unit])
+
+    def part(self, unit: int, samples: slice) -> NDArray[np.float32]:
+        """Some samples of a unit's average as it stands, shape (samples, channels), uV; not a copy."""
+        return self._mean[unit, samples]
 
     def waveform(self, unit: int) -> NDArray[np.float32]:
         """A copy of a unit's average, shape (channels, window), uV."""

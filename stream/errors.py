@@ -17,6 +17,10 @@ class DecoderError(MyodriveError):
     """A decoder file cannot be read or trusted: calibrate again or choose another file."""
 
 
+class ParameterModelError(MyodriveError):
+    """A parameter model's file cannot be read or trusted: choose another, or run without one."""
+
+
 class StreamError(MyodriveError):
     """A stream is missing or of a kind that cannot be decoded: look at the amplifier's LSL program."""
 

@@ -10,6 +10,7 @@ import pylsl
 from .hop import HopSource
 from .pipeline import Pipeline
 from .reporter import Reporter
+from .scheduling import short_slices
 
 
 def run(
@@ -38,13 +39,14 @@ def run(
     reporter.announce("waiting", clock())
     end = None if seconds is None else clock() + seconds
     try:
-        while not (reporter.stopping or stop() or (end is not None and clock() > end)):
-            hop = source.next_hop()
-            if hop.samples:
-                pipeline(hop.signal, hop.first_sample, hop.lost_before)
-                reporter.report(hop, clock())
-                reporter.settle_accounts(hop, clock())
-            reporter.tend(clock())
+        with short_slices():
+            while not (reporter.stopping or stop() or (end is not None and clock() > end)):
+                hop = source.next_hop()
+                if hop.samples:
+                    pipeline(hop.signal, hop.first_sample, hop.lost_before)
+                    reporter.report(hop, clock())
+                    reporter.settle_accounts(hop, clock())
+                reporter.tend(clock())
     finally:  # whatever ended it, subscribers are told
         reporter.announce("stopped", clock())
         gc.unfreeze()

@@ -112,8 +112,62 @@ class Emg(Message):
     emg: list[list[float]]
 
 
-KINDS: dict[str, type[Message]] = {"spikes": Spikes, "drive": Drive, "units": Units, "status": Status, "emg": Emg}
+class Params(Message):
+    """Where one unit lies and how fast it conducts; None with `reason` where no number can be had.
+
+    ``more`` holds every further parameter that the model estimates, and ``<name>_sd`` of each; in the message they
+    stand beside the others.
+    """
+
+    unit: int
+    iz_mm: float | None = None
+    iz_mm_sd: float | None = None
+    cv_m_s: float | None = None
+    cv_m_s_sd: float | None = None
+    reason: str | None = None
+    spikes_used: int = 0
+    snr_db: float | None = None
+    more: dict[str, float | None] = {}
+
+    @classmethod
+    def of(cls, values: dict[str, float | None], **fields: Any) -> Params:
+        """A message of `values`, each parameter and its ``_sd`` by name, and of other `fields`."""
+        more: dict[str, float | None] = {}
+        for name, value in values.items():
+            (fields if name in _PARAMS_FIELDS else more)[name] = value
+        return cls(**fields, more=more)
+
+    def flat(self) -> dict[str, Any]:
+        """The map that goes out."""
+        fields = msgspec.structs.asdict(self)
+        more = fields.pop("more")
+        return {**fields, **more}
+
+
+class Muap(Message):
+    """A unit's average waveform [channels][time], uV; sent only while somebody subscribes, when it has changed.
+
+    ``before`` of its samples lie before the discharge.
+    """
+
+    unit: int
+    waveform: list[list[float]]
+    fs_hz: float = 0.0
+    before: int = 0
+    spikes_used: int = 0
+
+
+KINDS: dict[str, type[Message]] = {
+    "spikes": Spikes, "drive": Drive, "params": Params, "units": Units, "status": Status, "emg": Emg, "muaps": Muap,
+}  # fmt: skip
+_PARAMS_FIELDS = frozenset(Params.__struct_fields__) - {"more"}
+_encode = msgspec.msgpack.Encoder().encode
 _decoders = {kind: msgspec.msgpack.Decoder(form) for kind, form in KINDS.items()}
+
+
+def encode(message: Message) -> bytes:
+    """The second frame of a message."""
+    return _encode(message.flat() if type(message) is Params else message)
 
 
 def kind_of(topic: bytes) -> str:
@@ -139,11 +193,25 @@ def decode(frames: list[bytes]) -> Message:
         raise MessageError(f"a message of {len(body)} bytes is larger than any of ours: its sender is no pipeline")
     try:
         message = _decoders[kind].decode(body)
+        if isinstance(message, Params):
+            message.more = _further_parameters(body)
     except UNREADABLE as error:
         raise MessageError(f"a {kind} message cannot be read ({error}): its sender speaks another protocol") from error
     if message.v != VERSION:
         raise MessageError(f"a message of version {message.v}, this program reads {VERSION}: update the older one")
     return message
+
+
+def _further_parameters(body: bytes) -> dict[str, float | None]:
+    """What is a number, or none, and has a standard deviation beside it, or is one."""
+    fields = msgspec.msgpack.decode(body, type=dict[str, Any])
+    return {
+        name: None if value is None else float(value)
+        for name, value in fields.items()
+        if name not in _PARAMS_FIELDS
+        and (value is None or isinstance(value, float | int))
+        and (f"{name}_sd" in fields or (name.endswith("_sd") and name.removesuffix("_sd") in fields))
+    }
 
 
 class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):

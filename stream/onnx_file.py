@@ -44,28 +44,28 @@ Array = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int64]
 Shape = tuple[int | None, ...]
 
 
-class _Model:
+class ModelField:
     IR_VERSION, GRAPH, OPSET_IMPORT, METADATA, TRAINING, FUNCTIONS = 1, 7, 8, 14, 20, 25
 
 
-class _Graph:
+class GraphField:
     NODE, INITIALIZER, INPUT, OUTPUT, VALUE_INFO, SPARSE_INITIALIZER = 1, 5, 11, 12, 13, 15
 
 
-class _Node:
+class NodeField:
     INPUT, OUTPUT, OPERATOR, ATTRIBUTE, DOMAIN = 1, 2, 4, 5, 7
 
 
-class _Attribute:
+class AttributeField:
     TENSOR, GRAPH, TENSORS, GRAPHS, REFERENCE, SPARSE, SPARSES = 5, 6, 10, 11, 21, 22, 23
 
 
-class _Tensor:
+class TensorField:
     DIMENSIONS, TYPE, SEGMENT, NAME, RAW, EXTERNAL, LOCATION = 1, 2, 3, 8, 9, 13, 14
     FLOATS, INT32S, STRINGS, INT64S, DOUBLES, UINT64S = 4, 5, 6, 7, 10, 11
 
 
-class _Value:
+class ValueField:
     NAME, TYPE = 1, 2
     TENSOR_TYPE, DENOTATION = 1, 6  # of TypeProto
     SHAPE = 2  # of TypeProto.Tensor
@@ -79,7 +79,7 @@ _DTYPE_OF_TYPE: dict[int, np.dtype[Any]] = {
     11: np.dtype(np.float64),
 }
 _TYPE_OF_DTYPE = {dtype: number for number, dtype in _DTYPE_OF_TYPE.items()}
-_TYPED_FIELD = {1: _Tensor.FLOATS, 7: _Tensor.INT64S, 11: _Tensor.DOUBLES}
+_TYPED_FIELD = {1: TensorField.FLOATS, 7: TensorField.INT64S, 11: TensorField.DOUBLES}
 
 
 class Node(NamedTuple):
@@ -151,12 +151,12 @@ class OnnxFile:
         walk = Walk(self.raw, self.path, 4 * MOST_FIELDS)  # checked before; a name is looked up in a second pass
         parts: list[bytes | memoryview] = []
         for item in walk.fields(0, len(self.raw)):
-            if item.number == _Model.GRAPH:
-                parts += message(_Model.GRAPH, _changed_graph(walk, item, initializers, io_shapes))
-            elif item.number != _Model.METADATA or metadata is None:
+            if item.number == ModelField.GRAPH:
+                parts += message(ModelField.GRAPH, _changed_graph(walk, item, initializers, io_shapes))
+            elif item.number != ModelField.METADATA or metadata is None:
                 parts.append(walk.bytes_of(item))
         for key, value in (metadata or {}).items():
-            parts += message(_Model.METADATA, [*message(1, [key.encode()]), *message(2, [value.encode()])])
+            parts += message(ModelField.METADATA, [*message(1, [key.encode()]), *message(2, [value.encode()])])
         return b"".join(parts)
 
 
@@ -209,27 +209,27 @@ def _read_model(walk: Walk) -> OnnxFile:
     once = _Once("the model")
     for item in walk.fields(0, len(walk.view)):
         match item.number:
-            case _Model.IR_VERSION:
+            case ModelField.IR_VERSION:
                 once(item)
                 walk.integer(item)
                 has_version = True
-            case _Model.GRAPH:
+            case ModelField.GRAPH:
                 once(item)
                 walk.expect(item, BYTES)
                 graph = item
-            case _Model.OPSET_IMPORT:
+            case ModelField.OPSET_IMPORT:
                 domain, version = _read_opset(walk, item)
                 if domain not in STANDARD_DOMAINS:
                     walk.refuse(f'uses operators of "{shown(domain)}", a decoder has standard ones only')
                 if opset is not None:
                     walk.refuse("names two versions of the standard operators")
                 opset = version
-            case _Model.METADATA:
+            case ModelField.METADATA:
                 key, value = _read_pair(walk, item)
                 if key in metadata:
                     walk.refuse(f'has the metadata "{shown(key)}" twice')
                 metadata[key] = value
-            case _Model.TRAINING | _Model.FUNCTIONS:
+            case ModelField.TRAINING | ModelField.FUNCTIONS:
                 walk.refuse("has training steps or functions of its own, a decoder has one plain graph")
     if graph is None or not has_version:
         raise Damaged("no graph in it" if has_version else "no format version in it")
@@ -273,22 +273,22 @@ def _read_graph(
     nodes: list[Node] = []
     for item in walk.message(graph):
         match item.number:
-            case _Graph.NODE:
+            case GraphField.NODE:
                 if len(nodes) == MOST_NODES:
                     walk.refuse(f"has more than {MOST_NODES} operators, a decoder has one")
                 nodes.append(_read_node(walk, item))
-            case _Graph.INITIALIZER:
+            case GraphField.INITIALIZER:
                 name, array = _read_tensor(walk, item)
                 if not name or name in initializers:
                     walk.refuse(f'has the matrix "{shown(name)}" twice or a matrix without a name')
                 initializers[name] = array
-            case _Graph.INPUT | _Graph.OUTPUT:
-                values = inputs if item.number == _Graph.INPUT else outputs
+            case GraphField.INPUT | GraphField.OUTPUT:
+                values = inputs if item.number == GraphField.INPUT else outputs
                 name, shape = _read_value(walk, item)
                 if not name or name in values:
                     walk.refuse(f'has the input or output "{shown(name)}" twice or one without a name')
                 values[name] = shape
-            case _Graph.SPARSE_INITIALIZER:
+            case GraphField.SPARSE_INITIALIZER:
                 walk.refuse("has a sparse matrix, a decoder has full ones")
     given = [*initializers, *inputs, *(name for node in nodes for name in node.outputs if name)]
     if len(set(given)) != len(given):
@@ -303,17 +303,17 @@ def _read_node(walk: Walk, item: Field) -> Node:
     once = _Once("an operator")
     for part in walk.message(item):
         match part.number:
-            case _Node.INPUT:
+            case NodeField.INPUT:
                 inputs.append(walk.text(part))
-            case _Node.OUTPUT:
+            case NodeField.OUTPUT:
                 outputs.append(walk.text(part))
-            case _Node.OPERATOR:
+            case NodeField.OPERATOR:
                 once(part)
                 operator = walk.text(part)
-            case _Node.DOMAIN:
+            case NodeField.DOMAIN:
                 once(part)
                 domain = walk.text(part)
-            case _Node.ATTRIBUTE:
+            case NodeField.ATTRIBUTE:
                 _check_attribute(walk, part)
     if domain not in STANDARD_DOMAINS or operator not in ALLOWED_OPERATORS:
         name = f"{domain}.{operator}" if domain else operator
@@ -325,12 +325,12 @@ def _check_attribute(walk: Walk, item: Field) -> None:
     once = _Once("a setting")
     for part in walk.message(item):
         match part.number:
-            case _Attribute.TENSOR:
+            case AttributeField.TENSOR:
                 once(part)
                 _read_tensor(walk, part)
-            case _Attribute.GRAPH | _Attribute.GRAPHS:
+            case AttributeField.GRAPH | AttributeField.GRAPHS:
                 walk.refuse("has a graph within its graph, a decoder has one plain graph")
-            case _Attribute.TENSORS | _Attribute.REFERENCE | _Attribute.SPARSE | _Attribute.SPARSES:
+            case AttributeField.TENSORS | AttributeField.REFERENCE | AttributeField.SPARSE | AttributeField.SPARSES:
                 walk.refuse("has an operator with settings that no decoder has")
 
 
@@ -341,24 +341,24 @@ def _read_tensor(walk: Walk, item: Field) -> tuple[str, Array]:
     once = _Once("a matrix")
     for part in walk.message(item):
         match part.number:
-            case _Tensor.DIMENSIONS:
+            case TensorField.DIMENSIONS:
                 dimensions += walk.integers(part)
-            case _Tensor.TYPE:
+            case TensorField.TYPE:
                 once(part)
                 number = walk.integer(part)
-            case _Tensor.NAME:
+            case TensorField.NAME:
                 once(part)
                 name = walk.text(part)
-            case _Tensor.RAW:
+            case TensorField.RAW:
                 once(part)
                 walk.expect(part, BYTES)
                 pieces.append(part)
-            case _Tensor.FLOATS | _Tensor.DOUBLES | _Tensor.INT64S:
+            case TensorField.FLOATS | TensorField.DOUBLES | TensorField.INT64S:
                 pieces.append(part)
-            case _Tensor.EXTERNAL | _Tensor.LOCATION:
-                if part.number == _Tensor.EXTERNAL or walk.integer(part) != 0:
+            case TensorField.EXTERNAL | TensorField.LOCATION:
+                if part.number == TensorField.EXTERNAL or walk.integer(part) != 0:
                     walk.refuse("keeps a matrix in another file, a decoder is one self-contained file")
-            case _Tensor.SEGMENT | _Tensor.INT32S | _Tensor.STRINGS | _Tensor.UINT64S:
+            case TensorField.SEGMENT | TensorField.INT32S | TensorField.STRINGS | TensorField.UINT64S:
                 walk.refuse(f'stores the matrix "{shown(name)}" in a way no decoder does')
     if number not in _DTYPE_OF_TYPE:
         walk.refuse(f'has the matrix "{shown(name)}" of element type {number}, not float32, float64 or int64')
@@ -375,11 +375,11 @@ def _read_tensor(walk: Walk, item: Field) -> tuple[str, Array]:
 
 def _values(walk: Walk, pieces: list[Field], number: int, dtype: np.dtype[Any]) -> Array:
     """The values of a tensor, a fresh and aligned vector in the machine's byte order."""
-    if not all(piece.number in (_Tensor.RAW, _TYPED_FIELD[number]) for piece in pieces):
+    if not all(piece.number in (TensorField.RAW, _TYPED_FIELD[number]) for piece in pieces):
         walk.refuse("stores a matrix under another type than it declares")
     if any(piece.number != pieces[0].number for piece in pieces):
         walk.refuse("stores one matrix in two ways")
-    if pieces and pieces[0].number == _Tensor.INT64S:
+    if pieces and pieces[0].number == TensorField.INT64S:
         return np.array([value for piece in pieces for value in walk.integers(piece)], np.int64)
     fixed = FIXED64 if dtype.itemsize == 8 else FIXED32
     for piece in pieces:
@@ -396,10 +396,10 @@ def _read_value(walk: Walk, item: Field) -> tuple[str, Shape | None]:
     name, shape = "", None
     once = _Once("an input or output")
     for part in walk.message(item):
-        if part.number == _Value.NAME:
+        if part.number == ValueField.NAME:
             once(part)
             name = walk.text(part)
-        elif part.number == _Value.TYPE:
+        elif part.number == ValueField.TYPE:
             once(part)
             shape = _read_type(walk, part)
     return name, shape
@@ -409,15 +409,17 @@ def _read_type(walk: Walk, item: Field) -> Shape | None:
     shape: Shape | None = None
     once = _Once("a type")
     for kind in walk.message(item):
-        if kind.number != _Value.TENSOR_TYPE:
-            if kind.number != _Value.DENOTATION:
+        if kind.number != ValueField.TENSOR_TYPE:
+            if kind.number != ValueField.DENOTATION:
                 walk.refuse("takes or gives something other than a matrix")
             continue
         once(kind)
         for part in walk.message(kind):
-            if part.number == _Value.SHAPE:
+            if part.number == ValueField.SHAPE:
                 once(Field(-1, part.wire, 0, part.at, part.start, part.stop))
-                dimensions = [_read_size(walk, size) for size in walk.message(part) if size.number == _Value.DIMENSION]
+                dimensions = [
+                    _read_size(walk, size) for size in walk.message(part) if size.number == ValueField.DIMENSION
+                ]
                 if len(dimensions) > MOST_DIMENSIONS or any(size is not None and size < 0 for size in dimensions):
                     walk.refuse("declares an input or output of impossible size")
                 shape = tuple(dimensions)
@@ -427,7 +429,7 @@ def _read_type(walk: Walk, item: Field) -> Shape | None:
 def _read_size(walk: Walk, item: Field) -> int | None:
     size = None
     for part in walk.message(item):
-        if part.number == _Value.SIZE:
+        if part.number == ValueField.SIZE:
             size = walk.integer(part)
         elif part.number == 2:  # a symbol: the last of the two counts, as in protobuf's oneof
             size = None
@@ -441,19 +443,19 @@ def _changed_graph(
     left = dict(initializers)
     for item in walk.message(graph):
         match item.number:
-            case _Graph.INITIALIZER:
-                name = _name_of(walk, item, _Tensor.NAME)
+            case GraphField.INITIALIZER:
+                name = _name_of(walk, item, TensorField.NAME)
                 if name in left:
                     parts += _tensor(name, left.pop(name))
                 else:
                     parts.append(walk.bytes_of(item))
-            case _Graph.INPUT | _Graph.OUTPUT:
-                name = _name_of(walk, item, _Value.NAME)
+            case GraphField.INPUT | GraphField.OUTPUT:
+                name = _name_of(walk, item, ValueField.NAME)
                 if name in io_shapes:
                     parts += message(item.number, _changed_value(walk, item, io_shapes[name]))
                 else:
                     parts.append(walk.bytes_of(item))
-            case _Graph.VALUE_INFO if initializers or io_shapes:
+            case GraphField.VALUE_INFO if initializers or io_shapes:
                 pass  # what was inferred about values in between no longer holds; the runtime infers it anew
             case _:
                 parts.append(walk.bytes_of(item))
@@ -470,28 +472,30 @@ def _changed_value(walk: Walk, value: Field, shape: tuple[int, ...]) -> list[byt
     """The ValueInfo with another shape; its element type and all else stay."""
     parts: list[bytes | memoryview] = []
     for part in walk.message(value):
-        if part.number != _Value.TYPE:
+        if part.number != ValueField.TYPE:
             parts.append(walk.bytes_of(part))
             continue
         kinds: list[bytes | memoryview] = []
         for kind in walk.message(part):
-            if kind.number != _Value.TENSOR_TYPE:
+            if kind.number != ValueField.TENSOR_TYPE:
                 kinds.append(walk.bytes_of(kind))
                 continue
-            kept = [walk.bytes_of(item) for item in walk.message(kind) if item.number != _Value.SHAPE]
-            sizes = [piece for size in shape for piece in message(_Value.DIMENSION, [number_of(_Value.SIZE, size)])]
-            kinds += message(_Value.TENSOR_TYPE, [*kept, *message(_Value.SHAPE, sizes)])
-        parts += message(_Value.TYPE, kinds)
+            kept = [walk.bytes_of(item) for item in walk.message(kind) if item.number != ValueField.SHAPE]
+            sizes = [
+                piece for size in shape for piece in message(ValueField.DIMENSION, [number_of(ValueField.SIZE, size)])
+            ]
+            kinds += message(ValueField.TENSOR_TYPE, [*kept, *message(ValueField.SHAPE, sizes)])
+        parts += message(ValueField.TYPE, kinds)
     return parts
 
 
 def _tensor(name: str, array: Array) -> list[bytes | memoryview]:
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
-    header = [number_of(_Tensor.DIMENSIONS, size) for size in array.shape]
-    header.append(number_of(_Tensor.TYPE, _TYPE_OF_DTYPE[np.dtype(array.dtype.type)]))
+    header = [number_of(TensorField.DIMENSIONS, size) for size in array.shape]
+    header.append(number_of(TensorField.TYPE, _TYPE_OF_DTYPE[np.dtype(array.dtype.type)]))
     return message(
-        _Graph.INITIALIZER,
-        [*header, *message(_Tensor.NAME, [name.encode()]), *message(_Tensor.RAW, [little.tobytes()])],
+        GraphField.INITIALIZER,
+        [*header, *message(TensorField.NAME, [name.encode()]), *message(TensorField.RAW, [little.tobytes()])],
     )
 
 

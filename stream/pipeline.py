@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from .average import SpikeAverager
 from .decoder_file import BLOCK, Decoder
 from .detect import Detector
 from .drive import DriveMaker, DriveSettings
@@ -27,7 +28,7 @@ LONGEST_HOP = 4096
 
 
 class Pipeline:
-    """Filter, watch, extend, (whiten,) decode, detect, drive.
+    """Filter, watch, extend, (whiten,) decode, detect, drive, average.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ class Pipeline:
     drive : DriveMaker
         Holds the drive read-outs of the last hop.
     watch : ChannelWatch
+    averager : SpikeAverager
+        Holds the average waveform of every unit over the array.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Pipeline:
         self.drive = DriveMaker(
             units, channels, info.fs_hz, info.detector.lookahead, info.command, drive or DriveSettings(), hop
         )
+        self.averager = SpikeAverager(units, channels, info.fs_hz, longest=hop, lookahead=info.detector.lookahead)
         self._settle = max(info.extension, math.ceil(SETTLE_S * info.fs_hz))
         self._settled_at = 0
         self._held = np.zeros(channels, np.float32)  # last number of every channel
@@ -109,6 +113,7 @@ class Pipeline:
         self._windower.reset()
         self.detector.reset(sample + self._settle)
         self.drive.reset()
+        self.averager.reset(sample)
         self._settled_at = sample + self._settle + self.drive.settle
 
     def __call__(self, raw: NDArray[np.float32], first_sample: int, lost_before: int = 0) -> bool:
@@ -136,10 +141,13 @@ class Pipeline:
         self.filter(signal)  # in place, causal
         flagged = self.watch(raw, signal)
         if flagged:
-            np.equal(self.watch.state, GOOD, out=self.drive.good)
+            good = self.watch.state == GOOD
+            self.averager.begin_anew(self.drive.good & ~good)
+            self.drive.good[:] = good
         self.decode(signal)
         spikes = self.detector(self.sources[:samples], first_sample)
         self.drive(signal, first_sample, self.detector.unit, self.detector.sample, spikes)
+        self.averager(signal, first_sample, self.detector.unit, self.detector.sample, spikes, self.drive.good)
         return flagged
 
     def valid_at(self, sample: int) -> bool:
@@ -164,4 +172,5 @@ class Pipeline:
             self(noise, start)
         self.watch.forgive()
         self.drive.good[:] = True
+        self.averager.forget()
         self._held[:] = 0.0

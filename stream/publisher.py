@@ -6,11 +6,10 @@ stopped subscriber hold up all others and is not used.
 
 from __future__ import annotations
 
-import msgspec
 import zmq
 
 from .errors import AddressError
-from .messages import Message
+from .messages import Message, encode
 
 HIGH_WATER = 10_000  # messages a slow subscriber may fall behind
 READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
@@ -54,7 +53,6 @@ class Publisher:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, stream: str, session: str) -> None:
         self.dropped = 0
         self._session = session
-        self._encode = msgspec.msgpack.Encoder().encode
         self._stream = stream
         self._seq: dict[str, int] = {}
         self._topics: dict[str, bytes] = {}
@@ -76,7 +74,7 @@ class Publisher:
         message.seq = seq
         message.session = self._session
         message.t_pub = now
-        body = self._encode(message)
+        body = encode(message)
         topic = self.topic(kind)
         if events(self._socket) & WRITABLE:
             self._socket.send(topic, zmq.SNDMORE)

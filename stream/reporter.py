@@ -14,7 +14,10 @@ from .endpoints import Endpoints
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
 from .messages import Drive, Emg, Spikes, Status, UnitEntry, Units
+from .parameter_reporter import NO_MODEL, ParameterReporter
+from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
+from .trust import STRANGE, UnitTrust
 from .watch import GOOD, REASONS
 
 STATUS_S = 1.0
@@ -24,7 +27,6 @@ TRUST_STEP = 0.1  # a change of trust by more is told
 MOST_MEAN_RATE = 40.0  # pulses/s over all units; a single unit may fire faster for a while, all of them do not
 PLAUSIBLE_S = 0.5
 STALE_S = 0.2  # what is older is no longer acted on
-TRUST_SPIKES = 20  # a unit's trust follows its last so many discharges
 
 
 class Reporter:
@@ -36,6 +38,9 @@ class Reporter:
     decoder : Decoder
     source : HopSource
     pipeline : Pipeline
+    worker : ParameterWorker, optional
+        Estimates the units' parameters; whoever made it closes it.
+    why_no_worker : str
 
     Attributes
     ----------
@@ -44,7 +49,15 @@ class Reporter:
     stopping, paused : bool
     """
 
-    def __init__(self, endpoints: Endpoints, decoder: Decoder, source: HopSource, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        decoder: Decoder,
+        source: HopSource,
+        pipeline: Pipeline,
+        worker: ParameterWorker | None = None,
+        why_no_worker: str = NO_MODEL,
+    ) -> None:
         self.state = "warming"
         self.late_hops = 0
         self.stopping = self.paused = False
@@ -57,11 +70,8 @@ class Reporter:
         self._source = source
         self._pipeline = pipeline
         self._fs = decoder.info.fs_hz
-        units = decoder.info.units
-        self._trust = np.ones(len(units))
-        self._trust_told = self._trust.copy()
-        self._spike_height = np.array([unit.spike_height for unit in units])
-        self._threshold = np.array([unit.threshold for unit in units])
+        self._trust = UnitTrust(decoder, pipeline.averager)
+        self._trust_told = self._trust.values()
         self._hop_s = source.hop / self._fs
         self._status_at = self._change_at = self._drive_at = 0.0
         self._reason = ""
@@ -71,6 +81,7 @@ class Reporter:
         self._emg = np.zeros((self._emg_due + len(pipeline.signal), pipeline.signal.shape[1]), np.float32)
         self._emg_held = 0
         self._told: tuple[Any, ...] = ()
+        self._parameters = ParameterReporter(endpoints.publisher, source, pipeline, worker, why_no_worker)
 
     # what goes out after a hop
 
@@ -95,11 +106,8 @@ class Reporter:
         found = pipeline.detector
         units = found.unit[: found.count].tolist()
         samples = found.sample[: found.count].tolist()
-        margins = []
-        for unit, height in zip(units, found.height[: found.count].tolist(), strict=True):
-            margin = (height - self._threshold[unit]) / (self._spike_height[unit] - self._threshold[unit])
-            self._trust[unit] += (min(margin, 1.0) - self._trust[unit]) / TRUST_SPIKES
-            margins.append(float(margin))
+        heights = found.height[: found.count].tolist()
+        margins = [self._trust.spike(unit, height) for unit, height in zip(units, heights, strict=True)]
         message = Spikes(
             sample=source.sample, t=source.timeline.newest, unit=units, spike_sample=samples,
             spike_t=[source.time_of(sample) for sample in samples], margin=margins,
@@ -112,7 +120,7 @@ class Reporter:
         sample = int(due[0])
         t = source.time_of(sample)
         self._follow_rate(float(due[1]))
-        valid = pipeline.valid_at(sample) and now - t < STALE_S and not self._implausible
+        valid = pipeline.valid_at(sample) and now - t < STALE_S and not (self._implausible or self._trust.strange)
         command, made_by = pipeline.drive.command(row, valid)
         message = Drive(
             sample=sample, t=t, rate=due[3:].tolist(), cst=float(due[1]), command=command,
@@ -168,7 +176,9 @@ class Reporter:
     # what goes out between hops
 
     def tend(self, now: float) -> None:
-        """Serve newcomers and the control socket; send the status when it is due or has changed."""
+        """Serve newcomers and the control socket; send parameters, and the status when it is due or has changed."""
+        self._trust.tend(now, self._pipeline.drive.good)
+        self._parameters.tend(now, not (self._implausible or self._trust.strange))
         self._follow_state(now)
         if self.state in ("stalled", "paused"):
             self._drive_invalid(now)
@@ -178,10 +188,14 @@ class Reporter:
                 self._send_units(now)
             if any(self._concerns(prefix, "status") for prefix in newcomers):
                 self._send_status(now)
+            if any(self._concerns(prefix, "params") for prefix in newcomers):
+                self._parameters.welcome()
+            if any(self._concerns(prefix, "muaps") for prefix in newcomers):
+                self._parameters.welcome_to_waveforms()
         self._control.tend()
         if now - self._status_at >= STATUS_S:
             self._send_status(now)
-            if np.abs(self._trust - self._trust_told).max() > TRUST_STEP:
+            if np.abs(self._trust.values() - self._trust_told).max() > TRUST_STEP:
                 self._send_units(now)
         elif now - self._change_at >= CHANGE_S and self._tellable() != self._told:
             self._send_status(now)
@@ -203,6 +217,9 @@ class Reporter:
                 f"the units discharge at {MOST_MEAN_RATE:g} a second and more on average, as no muscle does: "
                 "the decoder does not fit these electrodes, calibrate again"
             )
+        if self._trust.strange:
+            reason = reason or STRANGE
+        reason = reason or self._parameters.fault
         if self.paused:
             state = "paused"
         elif source.samples_in == 0:
@@ -245,14 +262,14 @@ class Reporter:
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:
-        self._trust_told[:] = self._trust
+        self._trust_told = self._trust.values()
         self._publisher.send("units", self._units(), now)
 
     def _units(self) -> Units:
         pipeline, source = self._pipeline, self._source
         rows = [
-            UnitEntry(id=unit.id, sil=unit.sil, pnr_db=unit.pnr_db, lag_s=unit.lag_s, trust=max(0.0, float(trust)))
-            for unit, trust in zip(self._decoder.info.units, self._trust, strict=True)
+            UnitEntry(id=unit.id, sil=unit.sil, pnr_db=unit.pnr_db, lag_s=unit.lag_s, trust=trust)
+            for unit, trust in zip(self._decoder.info.units, self._trust.values().tolist(), strict=True)
         ]
         return Units(
             sample=source.sample,

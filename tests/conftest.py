@@ -1,5 +1,6 @@
 """What every test may use: where the repository is, and the larger recordings where a checkout has them."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ def shared_data() -> Path:
 def excerpt_path() -> Path:
     """The bundled recording's file."""
     return ROOT / "tools" / "data" / "vl_excerpt.h5"
+
+
+@pytest.fixture(scope="session")
+def parameter_graph():
+    """The module `parameter_graph.py` beside this file: parameter models of random weights."""
+    pytest.importorskip("onnx")
+    spec = importlib.util.spec_from_file_location("parameter_graph", ROOT / "tests" / "parameter_graph.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def pytest_collection_modifyitems(config, items):

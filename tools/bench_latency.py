@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..stream.decoder_file import Decoder, read_decoder
 from ..stream.errors import StreamError
-from ..stream.messages import Spikes, decode
+from ..stream.messages import Params, Spikes, decode
 from ..stream.pipeline import Pipeline
 from .bench_throughput import stage_costs
 from .ports import control_address, free_port_pair
@@ -42,6 +42,7 @@ def latency(
     recording: str = str(BUNDLED),
     decoder_path: str | None = None,
     provider: str = "cpu",
+    params: str | None = None,
     progress: Callable[[float, str], None] = lambda share, note: None,
 ) -> dict[str, object]:
     """Measure for `seconds` with the recording played in a loop.
@@ -57,6 +58,8 @@ def latency(
     decoder_path : str, optional
         A decoder to use instead of a fresh calibration.
     provider : {"cpu", "cuda"}
+    params : str, optional
+        As `run` takes it: a parameter model, "none", or by default the shipped one.
     """
     with tempfile.TemporaryDirectory() as folder:
         calibrated = decoder_path or str(Path(folder) / "calibrated.onnx")
@@ -65,7 +68,8 @@ def latency(
             json_of(["calibrate", recording, "-o", calibrated, "--json"])
         path = Path(folder) / "decoder.onnx"
         decoder = with_units(read_decoder(calibrated), units, path)
-        spikes, relayed, run_summary = _record(decoder, path, seconds, hop, recording, provider, progress)
+        options = ["--provider", provider, *([] if params is None else ["--params", params])]
+        spikes, relayed, told, run_summary = _record(decoder, path, seconds, hop, recording, options, progress)
     lag = np.array([unit.lag_s for unit in decoder.info.units])
     unit, spike_t, received = spikes  # (spikes,) each
     peak_ms = 1e3 * (received - spike_t)
@@ -80,7 +84,8 @@ def latency(
         "decoder_ms": decoder_time(decoder, recording, hop, provider),
         "late_hops": run_summary["late_hops"], "samples_lost": run_summary["samples_lost"],
         "samples_in": run_summary["samples_in"], "provider": run_summary["provider"],
-        "start_to_ready_s": run_summary["start_to_ready_s"],
+        "start_to_ready_s": run_summary["start_to_ready_s"], "parameters": run_summary["parameters"],
+        "params_hz_of_a_unit": _rates(told, units, seconds),
     }  # fmt: skip
 
 
@@ -90,28 +95,33 @@ def _record(
     seconds: float,
     hop: int,
     recording: str,
-    provider: str,
+    options: list[str],
     progress: Callable[[float, str], None],
-) -> tuple[tuple[NDArray, NDArray, NDArray], NDArray, dict[str, Any]]:
-    """Play, decode, relay and listen; spikes as (unit, spike_t, received), relay as rows of (first, last, received)."""
+) -> tuple[tuple[NDArray, NDArray, NDArray], NDArray, list[int], dict[str, Any]]:
+    """Play, decode, relay and listen.
+
+    Spikes as (unit, spike_t, received), relay as rows of (first, last, received), the units that parameters were told
+    of, and what `run` said at its end.
+    """
     name = f"myodrive-bench-{free_port_pair()}"
     address, relay_address = (f"tcp://127.0.0.1:{free_port_pair()}" for _ in range(2))
     amplifier = start(["play", recording, "--name", name, "--source-id", name, "--loop", "--chunk", str(hop)])
     arguments = ["run", "--stream", name, "--decoder", str(path), "--bind", address, "--hop", str(hop), "--json"]
-    pipeline = start([*arguments, "--provider", provider])
+    pipeline = start([*arguments, *options])
     relay = start([name, relay_address, str(hop)], module="myodrive.tools.relay")
     context = zmq.Context()
     sockets = []
-    for where, topic in ((address, b"spikes/"), (relay_address, b"")):
+    for where, topics in ((address, (b"spikes/", b"params/")), (relay_address, (b"",))):
         socket = context.socket(zmq.SUB)
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.connect(where)
-        socket.subscribe(topic)
+        for topic in topics:
+            socket.subscribe(topic)
         sockets.append(socket)
     try:
-        spikes, relayed = _listen(sockets[0], sockets[1], seconds, pipeline, progress)
+        spikes, relayed, told = _listen(sockets[0], sockets[1], seconds, pipeline, progress)
         ask(control_address(address), "stop")
-        return spikes, relayed, dict(msgspec.json.decode(output_of(pipeline, 10.0)))
+        return spikes, relayed, told, dict(msgspec.json.decode(output_of(pipeline, 10.0)))
     finally:
         for socket in sockets:
             socket.close(linger=0)
@@ -126,7 +136,7 @@ def _listen(
     seconds: float,
     pipeline: subprocess.Popen[bytes],
     progress: Callable[[float, str], None],
-) -> tuple[tuple[NDArray, NDArray, NDArray], NDArray]:
+) -> tuple[tuple[NDArray, NDArray, NDArray], NDArray, list[int]]:
     """Note when each message came in."""
     clock = pylsl.local_clock
     poller = zmq.Poller()
@@ -148,7 +158,7 @@ def _listen(
                 relayed.append((now, frames[0]))
             else:
                 came.append((now, frames))
-                if began is None:
+                if began is None and frames[0].startswith(b"spikes/"):
                     began = time.monotonic()
                     limit = began + SETTLE_S + seconds
         if began is not None and time.monotonic() - shown > 1.0:
@@ -156,17 +166,26 @@ def _listen(
             progress(min(1.0, (shown - began) / (SETTLE_S + seconds)), "measuring")
     if began is None:
         raise StreamError(f"no spike came within {START_S:g} s: run `myodrive doctor`")
-    since = came[0][0] + SETTLE_S
+    since = next(received for received, frames in came if frames[0].startswith(b"spikes/")) + SETTLE_S
     rows = []
+    told = []
     for received, frames in came:
         message = decode(frames)
+        if received >= since and isinstance(message, Params) and message.iz_mm is not None:
+            told.append(message.unit)
         if received >= since and isinstance(message, Spikes):
             rows += [(u, t, received) for u, t in zip(message.unit, message.spike_t, strict=True)]
     if not rows or not relayed:
         raise StreamError(f"no spike or no relayed sample came within {seconds:g} s: measure for longer")
     unit, spike_t, received_at = (np.array(column) for column in zip(*rows, strict=True))
     stamps = np.array([[*np.frombuffer(frame)[:2], now] for now, frame in relayed])
-    return (unit.astype(int), spike_t, received_at), stamps
+    return (unit.astype(int), spike_t, received_at), stamps, told
+
+
+def _rates(told: list[int], units: int, seconds: float) -> dict[str, float]:
+    """Least and median number of parameter messages a second over the units."""
+    rate = np.bincount(told, minlength=units) / seconds
+    return {"least": float(rate.min()), "median": float(np.median(rate))}
 
 
 def _relay_latency(spike_t: NDArray[np.float64], relayed: NDArray[np.float64]) -> NDArray[np.float64]:

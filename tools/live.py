@@ -18,9 +18,11 @@ from ..stream.errors import AddressError, StreamError
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
 from ..stream.messages import Status
+from ..stream.parameter_worker import ParameterWorker
 from ..stream.pipeline import Pipeline
 from ..stream.reporter import Reporter
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
+from .parameters import choose_model
 from .signals import stopped_by_signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -47,6 +49,8 @@ class LiveSettings:
         How long the stream may take to appear; 0 waits for ever.
     seconds : float or None
         How long to run.
+    params : str or None
+        File of a parameter model, "none", or None for the shipped one.
     open_network : bool
         Take a bind address that other machines can reach, in plain text.
     """
@@ -60,6 +64,7 @@ class LiveSettings:
     drive: DriveSettings = field(default_factory=DriveSettings)
     wait_s: float = 60.0
     seconds: float | None = None
+    params: str | None = None
     open_network: bool = False
 
 
@@ -70,6 +75,7 @@ class LiveResult:
     status: Status
     provider: str
     start_to_ready_s: float
+    parameters: str
 
 
 def run_live(
@@ -92,7 +98,7 @@ def run_live(
 
     Raises
     ------
-    AddressError, ProviderError, OptionError
+    AddressError, ProviderError, OptionError, ParameterModelError
         Before anything is opened.
     StreamError
         The stream does not appear, or is not one the decoder can take.
@@ -101,13 +107,16 @@ def run_live(
     next_port(settings.bind)  # an address at all
     _refuse_open_address(settings)
     endpoints = Endpoints(settings.bind, settings.stream)
-    source = None
+    source = worker = None
     try:
         endpoints.announce_warming(pylsl.local_clock())
         pipeline = Pipeline(
             decoder, settings.hop, provider=settings.provider, whitening=settings.whitening, drive=settings.drive
         )
         index = np.array(decoder.info.channels.index)
+        chosen = choose_model(settings.params, decoder)
+        if chosen.model is not None:
+            worker = ParameterWorker(chosen.model, pipeline.averager)
 
         told = threading.Event()
 
@@ -119,10 +128,11 @@ def run_live(
                 say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
 
         source = StreamSource(settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain)
-        reporter = Reporter(endpoints, decoder, source, pipeline)
+        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none)
         opened = time.perf_counter()
         ready = opened - started
         say(f"{len(decoder.info.units)} units, {len(index)} channels, hop {settings.hop}, {pipeline.session.provider}")
+        say(chosen.line)
         say(f'messages on {settings.bind}, control on the next port; waiting for stream "{settings.stream}"')
         run(
             source, pipeline, reporter, seconds=settings.seconds,
@@ -130,8 +140,10 @@ def run_live(
         )  # fmt: skip
         if source.source is None and not (reporter.stopping or stop()):
             raise _missing(source.name, settings.seconds or 0.0)
-        return LiveResult(reporter.status(), pipeline.session.provider, ready)
+        return LiveResult(reporter.status(), pipeline.session.provider, ready, chosen.line)
     finally:
+        if worker is not None:
+            worker.close()
         if source is not None:
             source.close()
         endpoints.close()

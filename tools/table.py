@@ -12,12 +12,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ..stream.messages import Drive, Message, Spikes, Status, Units
+from ..stream.messages import Drive, Message, Params, Spikes, Status, Units
 from .subscriber import STALE_S, Subscriber
 
 CELL_S = 0.04  # a character of the raster; braille cells hold two marks side by side
 CELLS = " ⡇⢸⣿"
 REFRESH_S = 0.1
+PARAMETER_COLUMNS = 34  # characters of innervation zone and conduction velocity
 STATE_STYLE = {"live": "bold green", "stalled": "bold red", "paused": "bold yellow", "stopped": "bold red"}
 
 
@@ -28,6 +29,7 @@ class Picture:
         self.units: Units | None = None
         self.status: Status | None = None
         self.drive: Drive | None = None
+        self.params: dict[int, Params] = {}
         self.discharges: dict[int, int] = defaultdict(int)
         self.spikes = 0
         self._raster: deque[tuple[float, int]] = deque(maxlen=20_000)
@@ -43,6 +45,8 @@ class Picture:
                 self.spikes += 1
         elif isinstance(message, Drive):
             self.drive = message
+        elif isinstance(message, Params):
+            self.params[message.unit] = message
         elif isinstance(message, Units):
             self.units = message
         elif isinstance(message, Status):
@@ -54,7 +58,7 @@ class Picture:
 
     def render(self, width: int, missed: int, age_s: float) -> Group:
         """The picture as rich draws it; `age_s` is how long no message has come."""
-        columns = max(20, min(100, width - 34))
+        columns = max(20, min(100, width - 34 - (PARAMETER_COLUMNS if self._knows_parameters() else 0)))
         return Group(self._header(missed, age_s), self._command(columns - 20, age_s), self._rows(columns))
 
     def _header(self, missed: int, age_s: float) -> Panel:
@@ -88,6 +92,8 @@ class Picture:
         table = Table(box=None, padding=(0, 1), expand=False)
         for name in ("unit", "SIL", "1/s", "spikes"):
             table.add_column(name, justify="right")
+        for name in ("IZ", "CV") if self._knows_parameters() else ():
+            table.add_column(name, justify="right", no_wrap=True)
         span = columns * CELL_S
         table.add_column(f"last {span:.1f} s", justify="left")
         since = self._newest - span
@@ -101,8 +107,21 @@ class Picture:
         for entry in self.units.units if self.units is not None else []:
             train = Text("".join(CELLS[mark] for mark in marks[entry.id]), style="bold cyan")
             rate = rates[entry.id] if entry.id < len(rates) else 0.0
-            table.add_row(str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id]), train)
+            cells = [str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id])]
+            if self._knows_parameters():
+                cells += self._parameters(entry.id)
+            table.add_row(*cells, train)
         return table
+
+    def _knows_parameters(self) -> bool:
+        return any(known.iz_mm is not None or known.cv_m_s is not None for known in self.params.values())
+
+    def _parameters(self, unit: int) -> list[str]:
+        """Innervation zone and conduction velocity of a unit, as far as they are known."""
+        known = self.params.get(unit)
+        if known is None:
+            return ["-", "-"]
+        return [with_sd(known.iz_mm, known.iz_mm_sd, 1, "mm"), with_sd(known.cv_m_s, known.cv_m_s_sd, 2, "m/s")]
 
     def _command(self, columns: int, age_s: float) -> Text:
         drive = self.drive
@@ -119,12 +138,19 @@ class Picture:
         )
 
 
+def with_sd(value: float | None, sd: float | None, digits: int, unit: str) -> str:
+    """Such as "12.3 ± 0.4 mm"; "-" where there is no number."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + ("" if sd is None else f" ± {sd:.{digits}f}") + f" {unit}"
+
+
 def watch(
     address: str, *, stop: Callable[[Picture], bool], console: Console | None = None, quiet: bool = False
 ) -> tuple[Picture, int]:
     """Show the table until `stop` says so; what it knew at the end, and how many messages it missed."""
     console = console or Console(stderr=True)
-    subscriber = Subscriber(address, ("spikes/", "drive/", "status/", "units/"))
+    subscriber = Subscriber(address, ("spikes/", "drive/", "params/", "status/", "units/"))
     picture = Picture()
     heard = drawn = time.monotonic()
     live = Live(console=console, auto_refresh=False, screen=False, transient=False)

@@ -25,6 +25,9 @@ from myodrive.stream.errors import AddressError
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.inlet import StreamSource
 from myodrive.stream.onnx_file import read_onnx
+from myodrive.stream.parameter_file import parameter_file_from_bytes
+from myodrive.stream.parameter_model import ParameterModel
+from myodrive.stream.parameter_worker import ParameterWorker
 from myodrive.stream.pipeline import Pipeline
 from myodrive.stream.reporter import Reporter
 from myodrive.stream.source_info import check_fit
@@ -119,6 +122,14 @@ def _plant() -> Planted:
 def planted() -> Planted:
     """Three planted units on 16 channels, and their decoder."""
     return _plant()
+
+
+@pytest.fixture(scope="session")
+def planted_model(planted, parameter_graph) -> ParameterModel:
+    """A parameter model of random weights on the planted array."""
+    file = parameter_file_from_bytes(parameter_graph.parameter_model_bytes())
+    info = planted.info
+    return ParameterModel(file, info.fs_hz, info.channels.geometry(), info.filter, info.montage)
 
 
 @pytest.fixture(scope="session")
@@ -369,7 +380,9 @@ class KeptPipeline(Pipeline):
 class Live:
     """The live loop in a thread of this process."""
 
-    def __init__(self, decoder: df.Decoder, name: str, *, hop: int = 8, gain: float | None = None, drive=None) -> None:
+    def __init__(
+        self, decoder: df.Decoder, name: str, *, hop: int = 8, gain: float | None = None, drive=None, model=None
+    ) -> None:
         self.pipeline = KeptPipeline(decoder, hop, drive=drive)
         self.pipeline.fed = []
         for attempt in range(5):  # another process may take the port between finding and binding it
@@ -385,7 +398,8 @@ class Live:
         index = np.array(decoder.info.channels.index)
         fs_hz = decoder.info.fs_hz
         self.source = StreamSource(name, index, fs_hz, hop, lambda source: check_fit(source, decoder), gain)
-        self.reporter = Reporter(self.endpoints, decoder, self.source, self.pipeline)
+        self.worker = ParameterWorker(model, self.pipeline.averager) if model is not None else None
+        self.reporter = Reporter(self.endpoints, decoder, self.source, self.pipeline, self.worker)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live loop")
         self.failure: BaseException | None = None
@@ -404,6 +418,8 @@ class Live:
             self._thread.join(5)
             assert not self._thread.is_alive(), "the loop does not end"
             self._thread = None
+            if self.worker is not None:
+                self.worker.close()
             self.source.close()
             self.endpoints.close()
 

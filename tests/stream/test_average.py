@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myodrive.stream.average import SpikeAverager, average_reference, window_samples
+from myodrive.stream.average import AverageCopy, SpikeAverager, average_reference, window_samples
 from myodrive.stream.pipeline import Pipeline
 
 BEFORE, AFTER, LOOKAHEAD, FS_HZ = 6, 9, 3, 2048.0
@@ -141,6 +141,37 @@ def test_channels_that_are_not_good_stay_as_they_were():
     average.forget()
     assert average.added[0] == 0
     assert not average.waveform(0).any()
+
+
+def test_a_channel_that_was_flagged_begins_anew():
+    average = averager(units=2, memory=50)
+    spikes = np.array([20, 20])
+    for k in range(3):
+        average((k + 1) * np.ones((40, 5), np.float32), 40 * k, np.arange(2), 40 * k + spikes, 2)
+    before = average.waveform(1)
+    average.begin_anew(np.array([False, True, False, False, False]))
+    assert average.waveform(0)[:, 0].tolist() == [2, 0, 2, 2, 2]
+    assert np.isnan(average.noise(0)).tolist() == [False, True, False, False, False]
+    assert np.array_equal(average.waveform(1)[[0, 2, 3, 4]], before[[0, 2, 3, 4]])
+    average(9 * np.ones((40, 5), np.float32), 120, np.zeros(1, int), np.array([140]), 1)
+    np.testing.assert_allclose(average.waveform(0)[:, 0], [3.75, 9, 3.75, 3.75, 3.75])
+
+
+@pytest.mark.parametrize(("windows", "worth"), [(1, 1), (2, 2), (19, 19), (50, 50), (400, 99)])
+def test_a_copy_is_the_average_as_it_stood_and_knows_what_it_rests_on(windows, worth):
+    average, good = averager(units=2, memory=50), np.array([True, True, False, True, True])
+    copy = AverageCopy(average)
+    assert copy.discharges() == 0
+    rng = np.random.default_rng(0)
+    for k in range(windows):
+        signal = rng.normal(size=(20, 5)).astype(np.float32)
+        average(signal, 20 * k, np.ones(1, int), np.array([20 * k + 10]), 1, None if k else good)
+    average.copy(1, good, copy)
+    assert (copy.unit, copy.discharges(), copy.good.tolist()) == (1, worth, good.tolist())
+    assert copy.waveform().tobytes() == average.waveform(1).tobytes()
+    assert copy.noise().tobytes() == average.noise(1).tobytes()
+    average.forget()
+    assert copy.waveform().any()
 
 
 def test_what_waits_is_bounded():

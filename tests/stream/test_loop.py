@@ -207,7 +207,10 @@ def test_before_any_stream_the_state_is_waiting_and_nothing_else_goes_out(plante
     waiting = reader.until(has_state("waiting"))
     assert (waiting.samples_in, waiting.sample) == (0, -1)
     reader.listen(1.2)
-    assert {type(message) for message in reader.kept} == {m.Status, m.Units}
+    assert {type(message) for message in reader.kept} == {m.Status, m.Units, m.Params}
+    assert [(told.unit, told.reason) for told in reader.of(m.Params)] == [
+        (unit, "no parameter model runs") for unit in range(3)
+    ]
     assert len(reader.of(m.Status)) >= 2
 
 

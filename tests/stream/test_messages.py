@@ -24,6 +24,11 @@ EXAMPLES = {
         bad_reasons=["flat"], messages_dropped=0, latency_ms=LATENCY,
     ),
     "emg": m.Emg(**COMMON, first_sample=116, fs_hz=2048.0, emg=[[1.0, 2.0], [3.0, 4.0]]),
+    "params": m.Params(
+        **COMMON, unit=3, iz_mm=1.5, iz_mm_sd=0.25, cv_m_s=None, cv_m_s_sd=None, reason="beyond", spikes_used=31,
+        snr_db=12.5, more={"depth_mm": 8.0, "depth_mm_sd": 1.0, "lateral_mm": None, "lateral_mm_sd": None},
+    ),
+    "muaps": m.Muap(**COMMON, unit=1, waveform=[[1.0, 2.0], [3.0, 4.0]], fs_hz=2048.0, before=1, spikes_used=20),
 }  # fmt: skip
 CONTRACT = {
     "spikes": {"unit", "spike_sample", "spike_t", "margin"},
@@ -34,6 +39,11 @@ CONTRACT = {
         "latency_ms",
     },
     "emg": set(),
+    "params": {
+        "unit", "iz_mm", "iz_mm_sd", "cv_m_s", "cv_m_s_sd", "depth_mm", "depth_mm_sd", "lateral_mm", "lateral_mm_sd",
+        "reason", "spikes_used", "snr_db",
+    },
+    "muaps": {"unit", "waveform"},
 }  # fmt: skip
 
 
@@ -43,20 +53,20 @@ def topic(kind):
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_a_message_survives_the_trip(kind):
-    body = msgspec.msgpack.encode(EXAMPLES[kind])
+    body = m.encode(EXAMPLES[kind])
     assert m.decode([topic(kind), body]) == EXAMPLES[kind]
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_a_message_is_one_plain_map_with_the_contracts_fields(kind):
-    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(EXAMPLES[kind]))
+    fields = msgspec.msgpack.decode(m.encode(EXAMPLES[kind]))
     assert set(fields) >= CONTRACT[kind] | set(COMMON)
     assert {key: fields[key] for key in COMMON} == COMMON
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_unknown_fields_are_ignored(kind):
-    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(EXAMPLES[kind]))
+    fields = msgspec.msgpack.decode(m.encode(EXAMPLES[kind]))
     fields |= {"from_the_future": {"deep": [1, 2, {"er": None}]}, "z": b"bytes"}
     assert m.decode([topic(kind), msgspec.msgpack.encode(fields)]) == EXAMPLES[kind]
 
@@ -64,13 +74,26 @@ def test_unknown_fields_are_ignored(kind):
 @pytest.mark.parametrize("version", [0, 2, -1, 2**63])
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_another_version_is_refused_by_its_number(kind, version):
-    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(EXAMPLES[kind])) | {"v": version}
+    fields = msgspec.msgpack.decode(m.encode(EXAMPLES[kind])) | {"v": version}
     with pytest.raises(MessageError):
         m.decode([topic(kind), msgspec.msgpack.encode(fields)])
 
 
+def test_the_parameters_of_a_model_of_tomorrow_are_read():
+    fields = msgspec.msgpack.decode(m.encode(EXAMPLES["params"]))
+    fields |= {"fat_mm": 3, "fat_mm_sd": 0.5, "lonely": 1.0, "text": "no number", "text_sd": 1.0, "more": {"x": 1.0}}
+    found = m.decode([topic("params"), msgspec.msgpack.encode(fields)])
+    assert found.more == EXAMPLES["params"].more | {"fat_mm": 3.0, "fat_mm_sd": 0.5, "text_sd": 1.0}
+    assert found.iz_mm == 1.5
+
+
+def test_parameters_are_sorted_into_their_fields():
+    values = {"iz_mm": 1.5, "iz_mm_sd": 0.25, "cv_m_s": None, "cv_m_s_sd": None, **EXAMPLES["params"].more}
+    assert m.Params.of(values, **COMMON, unit=3, reason="beyond", spikes_used=31, snr_db=12.5) == EXAMPLES["params"]
+
+
 def test_the_error_names_the_other_version():
-    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(EXAMPLES["drive"])) | {"v": 2}
+    fields = msgspec.msgpack.decode(m.encode(EXAMPLES["drive"])) | {"v": 2}
     with pytest.raises(MessageError, match="version 2"):
         m.decode([topic("drive"), msgspec.msgpack.encode(fields)])
 
@@ -83,13 +106,13 @@ def test_what_is_not_two_frames_of_a_known_kind_is_refused(frames):
 
 def test_a_message_of_another_kind_is_refused():
     with pytest.raises(MessageError):
-        m.decode([topic("drive"), msgspec.msgpack.encode(EXAMPLES["spikes"])])
+        m.decode([topic("drive"), m.encode(EXAMPLES["spikes"])])
 
 
 @settings(max_examples=300, deadline=None)
 @given(kind=st.sampled_from(sorted(EXAMPLES)), data=st.data())
 def test_damaged_bytes_raise_message_error_alone(kind, data):
-    body = bytearray(msgspec.msgpack.encode(EXAMPLES[kind]))
+    body = bytearray(m.encode(EXAMPLES[kind]))
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(body)))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from myodrive.stream.average import average_reference
 from myodrive.stream.decoder_file import CommandLevels, decoder_from_bytes
 from myodrive.stream.detect import detect_reference
 from myodrive.stream.drive import DriveSettings, drive_reference
@@ -167,6 +168,64 @@ def test_a_bad_channel_is_flagged_and_leaves_the_envelope(planted, decode_all):
     assert drive[-1, 2] == pytest.approx(clean[-1, 2], rel=0.3)
 
 
+def averages(pipeline):
+    averager = pipeline.averager
+    return [
+        (averager.waveform(u).tobytes(), averager.noise(u).tobytes(), int(averager.added[u]), int(averager.dropped[u]))
+        for u in range(averager.shape[0])
+    ]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=20), st.integers(200, 15_000), st.integers(1, 900))
+def test_any_chunking_gives_the_same_averages_to_the_bit_gaps_included(planted, decode_all, hops, gap, lost):
+    first, second = Pipeline(planted.decoder, 500), Pipeline(planted.decoder, 8)
+    decode_all(first, planted.emg, hops, {gap: lost})
+    decode_all(second, planted.emg, 8, {gap: lost})
+    assert averages(first) == averages(second)
+    assert first.averager.added.min() > 50
+
+
+def test_averages_are_those_of_the_filtered_signal_and_outlast_a_gap_that_costs_their_windows(planted, decode_all):
+    pipeline = Pipeline(planted.decoder, 8)
+    gap = int(planted.discharges[0][40]) + 20  # within a window
+    spikes, _, _ = decode_all(pipeline, planted.emg, 8, {gap: 200})
+    averager = pipeline.averager
+    parts = [planted.emg[:gap].copy(), planted.emg[gap:].copy()]
+    for part in parts:
+        CausalFilter(planted.info.filter.sections, part.shape[1])(part)
+    for unit in range(3):
+        windows = []
+        for part, start, end in ((parts[0], 0, gap), (parts[1], gap + 200, gap + 200 + len(parts[1]))):
+            own = [s - start for s, u in spikes if u == unit and start <= s < end]
+            inside = [s for s in own if s >= averager.before and s + averager.after <= len(part)]
+            windows += [part[s - averager.before : s + averager.after] for s in inside]
+        mean, variance, concentration = average_reference(np.stack(windows), averager.memory)
+        assert averager.added[unit] == len(windows) > 50
+        np.testing.assert_allclose(averager.waveform(unit), mean.T, atol=1e-3)
+        np.testing.assert_allclose(averager.noise(unit), variance * concentration / (1 - concentration), rtol=1e-3)
+    assert averager.dropped[0] >= 1
+
+
+def test_a_channel_that_goes_bad_leaves_the_averages_and_returns_anew(planted, decode_all):
+    emg = planted.emg.copy()
+    emg[6000:7000, 5] = 4000.0
+    pipeline = Pipeline(planted.decoder, 8)
+    decode_all(pipeline, emg[:8000], 8)
+    assert np.flatnonzero(pipeline.watch.state).tolist() == [5]
+    assert not pipeline.averager.waveform(0)[5].any()
+    assert np.isnan(pipeline.averager.noise(0)[5])
+    for start in range(8000, len(emg), 8):
+        pipeline(emg[start : start + 8], start)
+    assert not pipeline.watch.state.any()
+    clean = Pipeline(planted.decoder, 8)
+    decode_all(clean, planted.emg, 8)
+    found, usual = pipeline.averager.waveform(0)[5], clean.averager.waveform(0)[5]
+    assert np.abs(found - usual).max() < 6.0  # the noise of the few windows since; a rail of 4 mV is far from it
+    others = np.arange(16) != 5
+    assert np.abs(pipeline.averager.waveform(0)[others] - clean.averager.waveform(0)[others]).max() < 8.0
+
+
 def test_too_many_bad_channels_make_the_drive_invalid(planted, decode_all):
     channels = planted.emg.shape[1]
     for bad in (int(WORST_BAD_SHARE * channels), int(WORST_BAD_SHARE * channels) + 1):
@@ -204,6 +263,8 @@ def test_what_was_seen_while_warming_up_leaves_no_trace(planted, decode_all, who
     pipeline = Pipeline(planted.decoder, 8)
     assert not pipeline.watch.state.any()
     assert pipeline.drive.good.all()
+    assert not pipeline.averager.added.any()
+    assert not any(pipeline.averager.waveform(u).any() for u in range(3))
     decode_all(pipeline, planted.emg[:5000], 8)
     pipeline.reset(0)
     pipeline.watch.forgive()

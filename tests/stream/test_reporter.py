@@ -152,7 +152,7 @@ def test_every_message_carries_the_common_fields_and_numbers_without_holes(bench
         assert message.v == 1
         assert message.t_pub >= message.t - 1e-6
         numbers.setdefault(topic, []).append(message.seq)
-    assert len(numbers) == 5
+    assert len(numbers) == 7
     for found in numbers.values():
         assert found == list(range(found[0], found[0] + len(found)))
 
@@ -264,6 +264,22 @@ def test_units_that_all_fire_faster_than_muscle_make_the_drive_invalid_and_say_w
     drain(reader)
     assert reader.of(m.Drive)[-1].valid
     assert reader.of(m.Status)[-1].reason == ""
+
+
+def test_units_that_look_unlike_the_calibrations_make_the_drive_invalid_and_say_why(bench, subscribe):
+    reader = joined(bench, subscribe, "drive/", "status/")
+    bench.hops(300)
+    bench.reporter._trust.strange = True
+    bench.reporter._trust.tend = lambda now, good: None  # it stays so
+    bench.hops(30)
+    drain(reader)
+    last = reader.of(m.Drive)[-1]
+    assert (last.valid, last.command) == (False, 0.0)
+    assert "calibrate again" in reader.of(m.Status)[-1].reason
+    bench.reporter._trust.strange = False
+    bench.hops(30)
+    drain(reader)
+    assert reader.of(m.Drive)[-1].valid
 
 
 def test_a_late_hop_is_one_that_left_more_than_a_hop_after_its_arrival(bench):

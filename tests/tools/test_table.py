@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from myodrive.stream.messages import Drive, Latency, Spikes, Status, UnitEntry, Units
+from myodrive.stream.messages import Drive, Latency, Params, Spikes, Status, UnitEntry, Units
 from myodrive.tools.table import Picture
 
 NO_LATENCY = Latency(p50=1.0, p99=2.0, p999=3.0, max=4.0, hist=[])
@@ -49,6 +49,31 @@ def test_it_shows_what_the_messages_say(picture):
         assert word in text
     assert picture.spikes == 3
     assert dict(picture.discharges) == {0: 2, 1: 1}
+
+
+def params(unit, **fields):
+    return Params(unit=unit, spikes_used=50, **fields)
+
+
+def test_where_a_unit_lies_and_how_fast_it_conducts_is_shown_as_far_as_known(picture):
+    assert "IZ" not in shown(picture)
+    picture.take(params(0, reason="fewer than 20 discharges averaged"))
+    assert "IZ" not in shown(picture)
+    picture.take(params(1, iz_mm=-12.34, iz_mm_sd=0.41, cv_m_s=4.123, cv_m_s_sd=0.048))
+    text = shown(picture)
+    assert "-12.3 ± 0.4 mm" in text
+    assert "4.12 ± 0.05 m/s" in text
+    picture.take(params(1, iz_mm=3.0, iz_mm_sd=0.2, reason="beyond what the model was trained for: cv_m_s"))
+    row = next(line for line in shown(picture).splitlines() if "3.0 ± 0.2 mm" in line)
+    assert "m/s" not in row
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_parameters_fit_the_width(picture, width):
+    for unit in range(2):
+        picture.take(params(unit, iz_mm=-112.34, iz_mm_sd=10.4, cv_m_s=4.12, cv_m_s_sd=0.05))
+    assert shown(picture, width=width).count("-112.3 ± 10.4 mm") == 2
+    assert max(map(len, shown(picture, width=width).splitlines())) <= width
 
 
 def test_a_message_older_than_200_ms_moves_no_command(picture):

@@ -11,10 +11,13 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from ...stream.decoder_file import read_decoder
 from ...stream.errors import StreamError
+from ...stream.parameter_file import read_parameter_file
 from ...stream.pipeline import LONGEST_HOP
 from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
 from ..live import stop_on_signals
+from ..parameters import NONE, add_params, choose_model
 from ..picture import save_picture
 from ..ports import control_address, free_port_pair
 from ..processes import finish, json_of, output_of, start
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hop", type=whole_number(1, LONGEST_HOP), default=8, help="samples decoded at a time (%(default)s)"
     )
+    add_params(parser)
     parser.add_argument("--keep", metavar="DECODER", help="keep the decoder in this file")
     parser.add_argument("--picture", metavar="SVG", help="save the table as it stands at the end")
     add_json(parser)
@@ -43,6 +47,8 @@ def main(args: argparse.Namespace) -> int:
     """Calibrate, play, decode, show, sum up."""
     if args.keep is not None:
         check_output(args.keep)
+    if args.params not in (None, NONE):
+        read_parameter_file(args.params)
     name = f"myodrive-demo-{os.getpid()}"
     address = f"tcp://127.0.0.1:{free_port_pair()}"
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
@@ -55,10 +61,10 @@ def main(args: argparse.Namespace) -> int:
         _say(args, f"     {len(units)} motor units in {calibration['seconds']:.1f} s")
         _say(args, f'2/3  a simulated amplifier plays it as the LSL stream "{name}"')
         _say(args, f"3/3  decoding live for {args.seconds:g} s; messages on {address}")
+        _say(args, f"     {choose_model(args.params, read_decoder(decoder)).line}")
         amplifier = start(["play", args.recording, "--name", name, "--source-id", name, "--loop"])
-        pipeline = start(
-            ["run", "--stream", name, "--decoder", decoder, "--bind", address, "--hop", str(args.hop), "--json"]
-        )
+        arguments = ["run", "--stream", name, "--decoder", decoder, "--bind", address, "--hop", str(args.hop)]
+        pipeline = start([*arguments, "--json", *([] if args.params is None else ["--params", args.params])])
         try:
             end = Countdown(args.seconds)
             picture, missed = watch(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 import msgspec
 
+from ...stream.messages import Params
 from ..console import LONGEST_S, number, whole_number
 from ..console import messages as console
 from ..live import stop_on_signals
@@ -20,7 +22,7 @@ EXAMPLE = "myodrive listen --topic spikes/"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--connect", default="tcp://127.0.0.1:5570", help="address of the pipeline (%(default)s)")
-    parser.add_argument("--topic", action="append", help="prefix to listen to, such as spikes/ (everything but emg/)")
+    parser.add_argument("--topic", action="append", help="prefix, such as spikes/ (all but emg/ and muaps/)")
     parser.add_argument("--count", type=whole_number(1, 2**62), help="stop after so many messages")
     parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
     parser.add_argument("--table", action="store_true", help="show the live table instead of lines")
@@ -52,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
                     continue
                 received += 1
                 kind, message = found
-                fields = msgspec.to_builtins(message)
+                fields = message.flat() if isinstance(message, Params) else msgspec.to_builtins(message)
                 line = msgspec.json.encode({"kind": kind, **fields}).decode() if args.json else _line(kind, fields)
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
@@ -67,12 +69,23 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _line(kind: str, fields: dict[str, object]) -> str:
+def _line(kind: str, fields: dict[str, Any]) -> str:
     shown = {key: value for key, value in fields.items() if key not in ("v", "session", "t_pub", "latency_ms")}
-    return f"{kind:<7} " + "  ".join(f"{key}={_short(value)}" for key, value in shown.items())
+    if kind == "muaps":
+        shown["waveform"] = f"{len(fields['waveform'])}x{len(fields['waveform'][0])} uV, {_extent(fields['waveform'])}"
+    texts = {key: _short(value) for key, value in shown.items() if not key.endswith("_sd")}
+    for key in [key for key in shown if key.endswith("_sd") and shown[key] is not None]:
+        texts[key.removesuffix("_sd")] += f"±{shown[key]:.2g}"
+    return f"{kind:<7} " + "  ".join(f"{key}={text}" for key, text in texts.items())
+
+
+def _extent(waveform: list[list[float]]) -> str:
+    return f"{min(map(min, waveform)):.0f} to {max(map(max, waveform)):.0f}"
 
 
 def _short(value: object) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 100 else f"{value:.4f}"  # times are hundreds of seconds and more
     if isinstance(value, list):

@@ -13,6 +13,7 @@ from ...stream.drive import DriveSettings
 from ...stream.errors import OptionError
 from ..console import LONGEST_S, add_json, number, print_json
 from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
+from ..parameters import add_params
 from ..processes import finish
 
 EXAMPLE = "myodrive run --stream emg --decoder decoder.onnx"
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--stream", required=True, metavar="NAME", help="name of the LSL stream")
     parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
+    add_params(parser)
     parser.add_argument("--bind", default="tcp://127.0.0.1:5570", help="address of the messages (%(default)s)")
     parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
     parser.add_argument("--provider", choices=["cpu", "cuda"], default="cpu", help="what runs the graph (%(default)s)")
@@ -54,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
     settings = LiveSettings(
         stream=args.stream, bind=args.bind, hop=args.hop, provider=args.provider, whitening=args.whitening,
         gain=args.gain, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback), wait_s=args.wait,
-        seconds=args.seconds, open_network=args.open_network,
+        seconds=args.seconds, params=args.params, open_network=args.open_network,
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()
@@ -98,5 +100,5 @@ def _summary(result: LiveResult) -> dict[str, object]:
     latency = {name: getattr(status.latency_ms, name) for name in ("p50", "p99", "p999", "max")}
     return {
         **{name: getattr(status, name) for name in names}, "latency_ms": latency, "provider": result.provider,
-        "start_to_ready_s": result.start_to_ready_s,
+        "start_to_ready_s": result.start_to_ready_s, "parameters": result.parameters,
     }  # fmt: skip

@@ -17,6 +17,7 @@ def test_three_seconds_find_units_and_lose_nothing(process, muscle_path, tmp_pat
     assert told["units"] == 4
     assert told["spikes"] > 0
     assert told["samples_in"] > 2 * 2048
+    assert told["parameters"]
     assert (told["samples_lost"], told["gaps"], told["messages_missed"]) == (0, 0, 0)
     assert (tmp_path / "d.onnx").is_file()
 
@@ -29,6 +30,10 @@ def test_a_recording_that_is_not_there_is_refused_with_one_sentence(process, tmp
     lines = [line for line in err.decode().splitlines() if line.strip()]
     assert len(lines) == 1
     assert "missing.h5" in lines[0]
+
+
+def test_a_parameter_model_that_is_not_there_is_refused_at_once(myodrive):
+    assert myodrive("demo", "--params", "missing.onnx").refused("no parameter model at")
 
 
 def test_a_decoder_that_cannot_be_kept_is_refused_at_once(myodrive, tmp_path):

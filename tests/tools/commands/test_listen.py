@@ -3,6 +3,8 @@
 import msgspec
 import pytest
 
+from myodrive.tools.commands.listen import _line
+
 
 @pytest.fixture
 def pipeline(process, unique, decoder_path, muscle_path, address, control, until):
@@ -29,6 +31,31 @@ def test_it_prints_what_is_published(myodrive, address, unique):
     only = myodrive("listen", "--connect", address, "--topic", f"spikes/{unique}", "--count", "3", "--seconds", "20")
     assert only.code == 0
     assert [line.split()[0] for line in only.out.splitlines()] == ["spikes"] * 3
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_parameters_and_waveforms_are_lines(myodrive, address):
+    listen = ("listen", "--connect", address, "--seconds", "20")
+    said = myodrive(*listen, "--topic", "params/", "--count", "4")
+    assert said.code == 0
+    assert all(line.startswith("params ") and "iz_mm=" in line and "reason=" in line for line in said.out.splitlines())
+    row = msgspec.json.decode(myodrive(*listen, "--topic", "params/", "--count", "1", "--json").out)
+    assert {"unit", "iz_mm", "iz_mm_sd", "cv_m_s", "cv_m_s_sd", "reason"} <= set(row)
+    assert "more" not in row
+    said = myodrive(*listen, "--topic", "muaps/", "--count", "2")
+    assert all(len(line) < 200 and "waveform=24x" in line for line in said.out.splitlines())
+
+
+def test_a_line_has_values_with_their_deviations():
+    fields = {
+        "unit": 2,
+        "iz_mm": 12.34,
+        "iz_mm_sd": 0.41,
+        "cv_m_s": None,
+        "cv_m_s_sd": None,
+        "reason": "beyond: cv",
+    }
+    assert _line("params", fields) == "params  unit=2  iz_mm=12.34±0.41  cv_m_s=-  reason=beyond: cv"
 
 
 @pytest.mark.usefixtures("pipeline")

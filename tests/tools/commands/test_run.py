@@ -63,6 +63,11 @@ def last_line(said):
 # refused before a stream is there
 
 
+def test_a_parameter_model_that_cannot_be_read_is_refused(refusal, muscle_path):
+    assert refusal("--params", "missing.onnx").refused("no parameter model at", "missing.onnx")
+    assert refusal("--params", str(muscle_path)).refused("no ONNX file")
+
+
 @pytest.mark.parametrize(
     "bind",
     ["nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://127.0.0.1:http", "tcp://127.0.0.1:0",
@@ -182,6 +187,35 @@ def test_live_and_decode_find_the_same_discharges(run, play, myodrive, muscle_pa
     decoded = {u: t[t < decided].tolist() for u, t in read_events(tmp_path / "e.tsv").units.items()}
     assert min(map(len, decoded.values())) > 20
     assert {unit: sorted(train) for unit, train in live.items()} == decoded
+
+
+def test_parameters_of_every_unit_go_out(run, play, address, control, tmp_path, parameter_graph):
+    path = tmp_path / "random.onnx"
+    path.write_bytes(parameter_graph.parameter_model_bytes())
+    subscriber = Subscriber(address, ("params/", "muaps/"))
+    try:
+        pipeline = run("--params", path)
+        play("--loop")
+        told, drawn, deadline = {}, set(), time.monotonic() + 60
+        while (len(told) < 4 or len(drawn) < 4) and time.monotonic() < deadline:
+            received = subscriber.receive(0.2)
+            if received is None:
+                continue
+            kind, message = received
+            if kind == "muaps":
+                drawn.add(message.unit)
+                assert len(message.waveform) == 24
+            elif message.cv_m_s is not None:
+                told[message.unit] = message
+        assert drawn == set(told) == {0, 1, 2, 3}
+        assert all(message.spikes_used >= 20 for message in told.values())
+        assert all(message.cv_m_s_sd > 0 and message.more["depth_mm_sd"] > 0 for message in told.values())
+        assert sum(subscriber.missed.values()) == 0
+    finally:
+        subscriber.close()
+    assert control(address, STOP)["ok"]
+    _, err = pipeline.communicate(timeout=20)
+    assert b"parameters by random.onnx (" in err
 
 
 def test_a_console_that_nobody_reads_holds_nothing_up(run, play, status, until, control, address):
