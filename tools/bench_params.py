@@ -1,151 +1,171 @@
-"""How well innervation zone and conduction velocity are found, beside classical estimators and a constant guess."""
+"""The table of accuracies: how well innervation zone and conduction velocity are found, and how sure that is said.
+
+A row is an array, an amount of noise, an input and a conductor; it has units of its own, drawn with seeds that nothing
+was trained, tuned or calibrated with. In every row classical estimators, a constant guess and, where there is one, the
+parameter model that runs live stand beside what `estimate` does.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from ..models.bandpass import design_filter
-from ..models.classical.conduction_velocity import estimate_conduction_velocity
-from ..models.classical.innervation_zone import find_innervation_zone
-from ..models.forward.cylinder import Cylinder
-from ..models.forward.electrodes import Electrodes
-from ..models.forward.fibres import place, random_deviates
-from ..models.forward.planar_layers import PlanarLayers
-from ..models.forward.waveform import WaveformModel, Window
 from ..models.inversion.fit import use_available_cores
-from ..models.inversion.inverter import Inverter
-from ..models.inversion.observer import Observer, model_samples
-from ..models.inversion.parameters import draw_conductor, draw_units, noise_sd
-from ..stream.average import window_samples
-from ..stream.geometry import Geometry
-from .grids import grid
+from .bench_params_emg import emg_set
+from .bench_params_estimators import Estimator, classical, constant, physics
+from .bench_params_score import growth, judged, scores
+from .bench_params_sets import INSIDE, RANGES, UnitSet, drawn_set
 
-FS_HZ = 2048.0
-FIBRES = 30  # drawn for each test unit; those of the inversion are others, and fewer
-UNITS_A_CONDUCTOR = 20
-NINETY = 1.645  # standard deviations on either side of a 90 % interval
+FIRST_SEED = 1000  # these and those after them are used nowhere else
+TRAINED_CONDUCTORS = ("planar", "half-space")
 ARRAYS = ("16x1", "8x8", "13x5")
+USUAL_UNITS = 40
+FULL_UNITS = {"muap": 500, "emg": 200}
+BASELINES: dict[str, Estimator] = {"classical_": classical, "constant_": constant}
+
+Progress = Callable[[float, str], None]
 
 
-def array(name: str) -> Geometry:
-    """The arrays of the table: 16x1 at 5 mm, 8x8 at 8 mm, 13x5 at 8 mm with a corner missing."""
-    if name == "13x5":
-        return grid("GR08MM1305")
-    rows, columns, ied_mm = {"16x1": (16, 1, 5.0), "8x8": (8, 8, 8.0)}[name]
-    row, col = (axis.ravel() for axis in np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"))
-    return Geometry(row, col, ied_mm, rows, columns)
+@dataclass(frozen=True)
+class Row:
+    """What one row measures.
 
+    Parameters
+    ----------
+    array : str
+    snr_db : float
+    input : {"muap", "emg"}
+    conductor : {"planar", "half-space", "cylinder"}
+    draws : str
+        Of `RANGES`.
+    montage : str
+    usual : bool
+        In the short table too.
+    """
 
-def drawn_set(
-    geometry: Geometry, units: int, snr_db: float, seed: int, conductor: str = "planar"
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Waveforms (units, channels, samples) uV with noise, its variance (units, channels), true IZ mm and CV m/s."""
-    generator = torch.Generator().manual_seed(seed)
-    before, after = window_samples(FS_HZ)
-    waveforms, zones, speeds = [], [], []
-    electrodes = Electrodes.from_geometry(geometry, "monopolar")
-    sections = np.asarray(design_filter(FS_HZ).sections)
-    for first in range(0, units, UNITS_A_CONDUCTOR):
-        count = min(UNITS_A_CONDUCTOR, units - first)
-        drawn = draw_conductor(generator)
-        body = Cylinder(fat_mm=drawn.fat_mm) if conductor == "cylinder" else PlanarLayers(
-            fat_mm=drawn.fat_mm, anisotropy=drawn.anisotropy
+    array: str
+    snr_db: float
+    input: str = "muap"
+    conductor: str = "planar"
+    draws: str = INSIDE
+    montage: str = "monopolar"
+    usual: bool = False
+
+    @property
+    def split(self) -> str:
+        """Whether anything like it was seen in training."""
+        seen = self.conductor in TRAINED_CONDUCTORS and self.draws == INSIDE
+        return "matched" if seen else "left_out"
+
+    def __str__(self) -> str:
+        parts = [self.array, f"{self.snr_db:g} dB", self.input, self.conductor]
+        parts += [part for part in (self.draws, self.montage) if part not in (INSIDE, "monopolar")]
+        return ", ".join(parts)
+
+    def units(self, count: int, seed: int, progress: Progress) -> UnitSet:
+        """Units to score on."""
+        if self.input == "emg":
+            return emg_set(self.array, count, self.snr_db, seed, self.conductor, progress)
+        return drawn_set(
+            self.array, count, self.snr_db, seed, self.conductor, RANGES[self.draws], self.montage,
+            lambda share: progress(share, "simulating"),
         )  # fmt: skip
-        model = WaveformModel(body, electrodes, Window(fs_hz=FS_HZ, samples=model_samples(FS_HZ)), reach_mm=60.0)
-        parameters, delay = draw_units(count, geometry, generator)
-        fibres = place(parameters, random_deviates(count, FIBRES, generator))
-        with torch.no_grad():
-            waveforms.append(Observer(model, sections, before + after, 1).filtered(model.of_fibres(fibres), delay))
-        zones.append(fibres.mean_innervation_mm())
-        speeds.append(fibres.mean_velocity_m_s())
-    clean = torch.cat(waveforms)
-    sd = noise_sd(clean, snr_db, FS_HZ)
-    noisy = clean + sd[:, None, None] * torch.randn(clean.shape, generator=generator)
-    variance = np.repeat(sd.square().numpy()[:, None].astype(np.float64), len(geometry), axis=1)
-    return noisy.numpy(), variance, torch.cat(zones).double().numpy(), torch.cat(speeds).double().numpy()
 
 
-def row(
-    name: str,
-    snr_db: float,
-    units: int,
-    seed: int,
-    conductor: str = "planar",
-    progress: Callable[[float], None] = lambda share: None,
-) -> dict[str, Any]:
-    """One row of the table."""
-    geometry = array(name)
-    waveforms, noise, zones, speeds = drawn_set(geometry, units, snr_db, seed, conductor)
-    sections = design_filter(FS_HZ).sections
-    inverter = Inverter(geometry, sections, FS_HZ, waveforms.shape[2])
-    began = time.perf_counter()
-    found = inverter.invert(waveforms, noise, progress)
-    milliseconds = 1e3 * (time.perf_counter() - began) / units
-    zone = _column([one.values["innervation_zone_mm"] for one in found])
-    speed = _column([one.values["conduction_velocity_m_s"] for one in found])
-    zone_sd = _column([one.sds["innervation_zone_mm"] for one in found])
-    speed_sd = _column([one.sds["conduction_velocity_m_s"] for one in found])
-    classical = [_classical(waveform, geometry) for waveform in waveforms]
-    classical_zone, classical_speed = (_column([one[i] for one in classical]) for i in (0, 1))
-    return {
-        "array": name, "snr_db": snr_db, "input": "muap", "conductor": conductor,
-        "split": "matched" if conductor == "planar" else "left_out", "n": units, "seed": seed,
-        "answered": int(np.isfinite(zone).sum()),
-        "iz_mae_mm": _mae(zone, zones), "cv_mae_m_s": _mae(speed, speeds),
-        "iz_median_mm": _median(zone, zones), "cv_median_m_s": _median(speed, speeds),
-        "iz_cover90": _cover(zone, zone_sd, zones), "cv_cover90": _cover(speed, speed_sd, speeds),
-        "classical_iz_mae_mm": _mae(classical_zone, zones),
-        "classical_iz_answered": int(np.isfinite(classical_zone).sum()),
-        "classical_cv_mae_m_s": _mae(classical_speed, speeds),
-        "classical_cv_answered": int(np.isfinite(classical_speed).sum()),
-        "constant_iz_mae_mm": float(np.abs(zones - np.median(zones)).mean()),
-        "constant_cv_mae_m_s": float(np.abs(speeds - np.median(speeds)).mean()),
-        "ms_a_unit": milliseconds,
-    }  # fmt: skip
-
-
-def _classical(waveform: NDArray[np.float32], geometry: Geometry) -> tuple[float | None, float | None]:
-    zone = find_innervation_zone(waveform, FS_HZ, geometry)
-    return zone.iz_mm, estimate_conduction_velocity(waveform, FS_HZ, geometry, zone=zone).cv_m_s
-
-
-def _column(values: list[float | None]) -> NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
-
-
-def _mae(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float | None:
-    error = np.abs(found - truth)
-    return float(np.nanmean(error)) if np.isfinite(error).any() else None
-
-
-def _median(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float | None:
-    error = np.abs(found - truth)
-    return float(np.nanmedian(error)) if np.isfinite(error).any() else None
-
-
-def _cover(found: NDArray[np.float64], sd: NDArray[np.float64], truth: NDArray[np.float64]) -> float | None:
-    inside = np.abs(found - truth)[np.isfinite(found)] <= NINETY * sd[np.isfinite(found)]
-    return float(inside.mean()) if len(inside) else None
+# A row's seed is its place in this list: append only.
+ROWS = (
+    *(Row(array, snr_db, usual=True) for array in ARRAYS for snr_db in (0.0, 10.0, 20.0)),
+    Row("13x5", 20.0, "emg", usual=True),
+    Row("13x5", 20.0, conductor="cylinder", usual=True),
+    Row("13x5", 20.0, draws="CV 6.5-8 m/s", usual=True),
+    *(Row(array, snr_db) for array in ARRAYS for snr_db in (-5.0, 30.0)),
+    *(Row("10x32", snr_db) for snr_db in (0.0, 20.0)),
+    Row("13x5", 20.0, conductor="half-space"),
+    *(Row("13x5", snr_db, montage="single-differential") for snr_db in (0.0, 20.0)),
+    Row("8x8", 20.0, "emg"),
+    Row("13x5", 10.0, "emg"),
+    *(Row(array, 20.0, conductor="cylinder") for array in ("16x1", "8x8")),
+    Row("13x5", 20.0, "emg", conductor="cylinder"),
+    *(Row("13x5", 20.0, draws=draws) for draws in RANGES if draws not in (INSIDE, "CV 6.5-8 m/s")),
+)
 
 
 def params(
-    units: int, seed: int, progress: Callable[[float, str], None] = lambda share, note: None
-) -> dict[str, object]:
-    """The table: three arrays at 0, 10 and 20 dB, and a conductor that was left out of everything."""
+    full: bool = False,
+    units: int | None = None,
+    seed: int = FIRST_SEED,
+    progress: Progress = lambda share, note: None,
+    estimator: Estimator = physics(),  # noqa: B008  (a closure without state)
+    encoder: Estimator | None = None,
+    plan: Sequence[Row] | None = None,
+) -> dict[str, Any]:
+    """Measure the table.
+
+    Parameters
+    ----------
+    full : bool
+        All rows, and as many units as the targets ask for.
+    units : int, optional
+        In every row, instead; recordings are decomposed until so many units are found.
+    seed : int
+        Of the first row.
+    progress : callable
+        Told the share done and what is being done.
+    estimator : Estimator
+        What is measured.
+    encoder : Estimator, optional
+        Measured beside it.
+    plan : sequence of Row, optional
+        Of `ROWS`, instead.
+
+    Returns
+    -------
+    dict
+        ``rows``, each as `measured` gives it and `growth` completes it.
+    """
     use_available_cores()
-    wanted = [(name, snr_db, "planar") for name in ARRAYS for snr_db in (0.0, 10.0, 20.0)]
-    wanted.append(("13x5", 20.0, "cylinder"))
+    wanted = [row for row in ROWS if full or row.usual] if plan is None else list(plan)
     rows = []
-    for number, (name, snr_db, conductor) in enumerate(wanted):
+    for number, row in enumerate(wanted):
 
-        def so_far(share: float, number: int = number, name: str = name, snr_db: float = snr_db) -> None:
-            progress((number + share) / len(wanted), f"{name}, {snr_db:g} dB")
+        def so_far(share: float, note: str, number: int = number, row: Row = row) -> None:
+            progress((number + share) / len(wanted), f"row {number + 1} of {len(wanted)}: {row}: {note}")
 
-        rows.append(row(name, snr_db, units, seed + number, conductor, so_far))
-    return {"rows": rows}
+        count = units or (FULL_UNITS[row.input] if full else USUAL_UNITS)
+        rows.append(measured(row, count, seed + ROWS.index(row), so_far, estimator, encoder))
+    growth(rows)
+    return {"rows": rows, "seed": seed, "full": full}
+
+
+def measured(
+    row: Row,
+    count: int,
+    seed: int,
+    progress: Progress = lambda share, note: None,
+    estimator: Estimator = physics(),  # noqa: B008  (a closure without state)
+    encoder: Estimator | None = None,
+) -> dict[str, Any]:
+    """One row: what it is, `scores` of the estimator, of the baselines by prefix, of the encoder if any, `judged`."""
+    share = 0.6 if row.input == "emg" else 0.1  # of the time goes into making the units
+    units = row.units(count, seed, lambda done, note: progress(share * done, note))
+    progress(share, "estimating")
+    found = estimator(units, lambda done: progress(share + (0.95 - share) * done, "estimating"))
+    told: dict[str, Any] = {
+        "array": row.array, "snr_db": row.snr_db, "input": row.input, "conductor": row.conductor,
+        "split": row.split, "draws": row.draws, "montage": row.montage, "n": len(units), "seed": seed,
+        "n_unmatched": units.unmatched, "recordings": units.recordings, **scores(found, units),
+        "ms_a_unit": _milliseconds(found, len(units)),
+    }  # fmt: skip
+    told["answered"] = min(told["iz_answered"], told["cv_answered"])
+    told |= judged(told)
+    progress(0.95, "baselines")
+    for prefix, other in {**BASELINES, **({} if encoder is None else {"encoder_": encoder})}.items():
+        beside = other(units, lambda done: None)
+        told |= {f"{prefix}{name}": value for name, value in scores(beside, units).items()}
+        told[f"{prefix}ms_a_unit"] = _milliseconds(beside, len(units))
+    return told
+
+
+def _milliseconds(found: Any, units: int) -> float | None:
+    return 1e3 * found.seconds / units if found is not None and units else None

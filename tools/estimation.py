@@ -1,70 +1,82 @@
 """Parameters of every unit of a recording: where it lies, how fast it conducts, and its firing.
 
-They come from each unit's average waveform with the other units taken out: by inverting the physics where PyTorch is
-installed, and always by the classical estimators too (maximum likelihood for the velocity, the place where propagation
-reverses for the innervation zone). Where there is no number to be had there is none, and the reason.
+They come from each unit's average waveform with the other units taken out, by one of the methods of
+`estimation_methods` and by the others beside it. Where there is no number to be had there is none, and the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.classical.conduction_velocity import estimate_conduction_velocity
-from ..models.classical.innervation_zone import find_innervation_zone
 from ..models.quality import interval_variation, mean_rate
 from ..models.waveforms import UnitAverage, average_file
 from ..stream.decoder_file import Decoder
 from ..stream.filter import CausalFilter
+from ..stream.watch import GOOD, REASONS
+from .estimation_channels import bad_channels
+from .estimation_methods import FOUR, Answer, Array, by_classical, by_encoder, by_physics, nothing
 from .recording import Recording
 
-NAMED = ("innervation_zone_mm", "conduction_velocity_m_s")
-CLASSICAL = ("iz_mm", "iz_mm_sd", "cv_m_s", "cv_m_s_sd")
-METHODS = ("physics", "classical")
+if TYPE_CHECKING:
+    from ..stream.parameter_file import ParameterFile
+
 FEWEST_SPIKES = 20  # averaged; below, the noise left in the waveform is of the size of small units
 ISOLATED_S = 0.5  # a discharge further from the next is not yet, or no more, the unit's steady firing
+AVERAGED, METHOD_DONE = 0.15, 0.9  # of the progress, when the averages and the main method are through
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """What was found of one unit in one stretch of time; None where there is no number, with `reason`.
+class Stretch:
+    """What was found of one unit in one stretch of time.
 
     Attributes
     ----------
-    iz_mm, iz_mm_sd, cv_m_s, cv_m_s_sd : float or None
+    start_s, end_s : float
+    force : float or None
+        Mean over the stretch, in the recording's unit of force.
+    rate_hz : float or None
+        Of the discharges in it.
+    answer : Answer
         By the method asked for.
-    reason : str or None
-    classical : dict of str to float or None
-        The same four by the classical estimators.
-    more : dict of str to float or None
-        Every further parameter of the physics, each with ``<name>_sd``; empty for the classical method.
-    misfit_db : float or None
-        Power that the physics leaves unexplained beyond noise, relative to the waveform's.
-    spikes_used : int
-    snr_db : float or None
-    peak_to_peak_uv : float
+    beside : dict of str to Answer
+        By the other methods, under their names.
+    average : UnitAverage
     """
 
-    iz_mm: float | None
-    iz_mm_sd: float | None
-    cv_m_s: float | None
-    cv_m_s_sd: float | None
-    reason: str | None
-    classical: dict[str, float | None]
-    more: dict[str, float | None]
-    misfit_db: float | None
-    spikes_used: int
-    snr_db: float | None
-    peak_to_peak_uv: float
+    start_s: float
+    end_s: float
+    force: float | None
+    rate_hz: float | None
+    answer: Answer
+    beside: dict[str, Answer]
+    average: UnitAverage = field(repr=False)
+
+    def number(self, name: str) -> float | None:
+        """A parameter by the method asked for; None where there is no number."""
+        return self.answer.values.get(name)
+
+    @property
+    def peak_to_peak_uv(self) -> float:
+        """Of the waveform, where it is largest."""
+        waveform = self.average.waveform
+        return float(np.ptp(waveform, axis=1).max()) if waveform.size else 0.0
 
     def as_json(self) -> dict[str, object]:
         """As `estimate --json` lists it: one flat map."""
-        fields = asdict(self)
-        classical = {f"classical_{name}": value for name, value in fields.pop("classical").items()}
-        return {**fields, **fields.pop("more"), **classical}
+        beside: dict[str, object] = {}
+        for method, answer in self.beside.items():
+            beside |= answer.named(method)
+        return {
+            **dict.fromkeys(FOUR), **self.answer.values, "reason": self.answer.reason,
+            "misfit_db": self.answer.misfit_db, "spikes_used": self.average.discharges,
+            "snr_db": _finite(self.average.snr_db), "peak_to_peak_uv": self.peak_to_peak_uv,
+            "force": self.force, **beside,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,36 +86,58 @@ class UnitEstimate:
     Attributes
     ----------
     unit : int
-    whole : Parameters
-        Over the whole recording.
-    windows : list of (start_s, end_s, Parameters)
+    whole : Stretch
+        The whole recording.
+    windows : list of Stretch
     recruited_at, derecruited_at : float or None
         Force at the first and at the last discharge of steady firing, in the recording's unit of force.
     rate_hz, cov_isi : float or None
-    discharges : int
-    average : UnitAverage
+    train : ndarray of int64, samples
     """
 
     unit: int
-    whole: Parameters
-    windows: list[tuple[float, float, Parameters]]
+    whole: Stretch
+    windows: list[Stretch]
     recruited_at: float | None
     derecruited_at: float | None
     rate_hz: float | None
     cov_isi: float | None
-    discharges: int
-    average: UnitAverage = field(repr=False)
+    train: NDArray[np.int64] = field(repr=False)
 
     def as_json(self) -> dict[str, object]:
         """As `estimate --json` lists it."""
-        windows = [{"start_s": start, "end_s": end, **found.as_json()} for start, end, found in self.windows]
+        windows = [
+            {"start_s": one.start_s, "end_s": one.end_s, "rate_hz": one.rate_hz, **one.as_json()}
+            for one in self.windows
+        ]
         return {
             "unit": self.unit,
             **self.whole.as_json(),
             "recruited_at": self.recruited_at,
             "derecruited_at": self.derecruited_at, "rate_hz": self.rate_hz, "cov_isi": self.cov_isi,
-            "discharges": self.discharges, **({"windows": windows} if windows else {}),
+            "discharges": len(self.train), **({"windows": windows} if windows else {}),
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every unit of a decoder in one recording.
+
+    Attributes
+    ----------
+    units : list of UnitEstimate
+    method : str
+        The one whose numbers come first.
+    array : Array
+        The channels that were used.
+    bad : dict of int to str
+        Channels of the recording that were left out, and why.
+    """
+
+    units: list[UnitEstimate]
+    method: str
+    array: Array
+    bad: dict[int, str]
 
 
 def estimate(
@@ -113,8 +147,9 @@ def estimate(
     discharges: Mapping[int, NDArray[np.int64]],
     window_s: float | None = None,
     method: str = "classical",
+    model: ParameterFile | None = None,
     progress: Callable[[float, str], None] = lambda share, note: None,
-) -> list[UnitEstimate]:
+) -> Pool:
     """Estimate the parameters of every unit of `decoder` in a recording.
 
     Parameters
@@ -127,90 +162,110 @@ def estimate(
         By unit, as `decode` finds them.
     window_s : float, optional
         Also over stretches of this length.
-    method : {"physics", "classical"}
+    method : {"physics", "encoder", "classical"}
+    model : ParameterFile, optional
+        The encoder; stands beside the physics where it is not the method itself.
     """
+    info, fs_hz = decoder.info, recording.fs_hz
     filtered = np.array(emg, np.float32, order="C")
-    CausalFilter(decoder.info.filter.sections, filtered.shape[1])(filtered)
-    fs_hz = recording.fs_hz
-    stretches = [(0, len(filtered))]
-    if window_s is not None:
-        length = max(1, round(window_s * fs_hz))
-        stretches += [(first, min(first + length, len(filtered))) for first in range(0, len(filtered), length)]
+    CausalFilter(info.filter.sections, filtered.shape[1])(filtered)
+    geometry = info.channels.geometry()
+    flags = bad_channels(emg, filtered, fs_hz, geometry)
+    good = np.flatnonzero(flags == GOOD)
+    array = Array(geometry.select(good), fs_hz, info.filter, info.montage)
+    bounds = [(0, len(filtered)), *_windows(len(filtered), fs_hz, window_s)]
     trains = [discharges[unit] for unit in sorted(discharges)]
-    averages = average_file(filtered, trains, fs_hz, stretches=stretches, joint=True)
+    progress(0.0, "averages")
+    averages = average_file(np.ascontiguousarray(filtered[:, good]), trains, fs_hz, stretches=bounds, joint=True)
     flat = [average for by_stretch in averages for average in by_stretch]
-    every = _parameters(flat, decoder, fs_hz, method, lambda share: progress(share, ""))
-    found = []
+    progress(AVERAGED, method)
+    answers = _answers(flat, array, method, model, len(flags), progress)
+    force = [_mean_force(recording, first, last) for first, last in bounds]
+    units = []
     for unit, (train, by_stretch) in enumerate(zip(trains, averages, strict=True)):
-        parameters = every[unit * len(stretches) : (unit + 1) * len(stretches)]
+        stretches = []
+        for number, ((first, last), average) in enumerate(zip(bounds, by_stretch, strict=True)):
+            answer, beside = answers[unit * len(bounds) + number]
+            rate_hz = _rate(train[(train >= first) & (train < last)], fs_hz)
+            stretches.append(
+                Stretch(first / fs_hz, last / fs_hz, force[number], rate_hz, answer, beside, average)
+            )  # fmt: skip
         steady = _steady(train, fs_hz)
-        force = recording.force
-        found.append(
+        units.append(
             UnitEstimate(
                 unit=unit,
-                whole=parameters[0],
-                windows=[
-                    (first / fs_hz, last / fs_hz, one)
-                    for (first, last), one in zip(stretches[1:], parameters[1:], strict=True)
-                ],
-                recruited_at=float(force[steady[0]]) if force is not None and len(steady) else None,
-                derecruited_at=float(force[steady[-1]]) if force is not None and len(steady) else None,
-                rate_hz=_finite(mean_rate(train, fs_hz)),
+                whole=stretches[0],
+                windows=stretches[1:],
+                recruited_at=_force_at(recording, steady[:1]),
+                derecruited_at=_force_at(recording, steady[-1:]),
+                rate_hz=stretches[0].rate_hz,
                 cov_isi=_finite(interval_variation(train, fs_hz)),
-                discharges=len(train),
-                average=by_stretch[0],
+                train=train,
             )
         )
-    return found
+    places = np.array(info.channels.index)
+    bad = {int(places[c]): REASONS[flags[c]] for c in np.flatnonzero(flags != GOOD)}
+    return Pool(units, method, array, bad)
 
 
-def classical_of(average: UnitAverage, decoder: Decoder, fs_hz: float) -> tuple[dict[str, float | None], str | None]:
-    """Innervation zone and conduction velocity by the classical estimators, and why one is missing."""
-    geometry = decoder.info.channels.geometry()
-    montage = decoder.info.montage
-    zone = find_innervation_zone(average.waveform, fs_hz, geometry, montage=montage)
-    speed = estimate_conduction_velocity(average.waveform, fs_hz, geometry, montage=montage, zone=zone)
-    reasons = [f"{name}: {reason}" for name, reason in (("IZ", zone.reason), ("CV", speed.reason)) if reason]
-    found = {"iz_mm": zone.iz_mm, "iz_mm_sd": zone.sd_mm, "cv_m_s": speed.cv_m_s, "cv_m_s_sd": speed.sd_m_s}
-    return found, "; ".join(reasons) or None
+def _answers(
+    averages: Sequence[UnitAverage],
+    array: Array,
+    method: str,
+    model: ParameterFile | None,
+    channels: int,
+    progress: Callable[[float, str], None],
+) -> list[tuple[Answer, dict[str, Answer]]]:
+    """Of every average: by the method asked for, and by the others."""
+    others = [name for name in ("encoder", "classical") if name != method and (name != "encoder" or model is not None)]
+    refused = [_refused(average, array, channels) for average in averages]
+    enough = [average for average, reason in zip(averages, refused, strict=True) if reason is None]
+    span = METHOD_DONE - AVERAGED
+    found = {}
+    for name in (method, *others):
+        if name == "physics":
+            by_average = by_physics(enough, array, lambda share: progress(AVERAGED + span * share, "physics"), model)
+        elif name == "encoder" and model is not None:
+            by_average = by_encoder(enough, array, model)
+        else:
+            by_average = [by_classical(average, array) for average in enough]
+        found[name] = iter(by_average)
+        progress(METHOD_DONE, name)
+    return [
+        (nothing(reason), {name: nothing(reason) for name in others})
+        if reason is not None
+        else (next(found[method]), {name: next(found[name]) for name in others})
+        for reason in refused
+    ]
 
 
-def _parameters(
-    averages: Sequence[UnitAverage], decoder: Decoder, fs_hz: float, method: str, progress: Callable[[float], None]
-) -> list[Parameters]:
-    """Of every average that has spikes enough; those without say so."""
-    enough = [i for i, average in enumerate(averages) if average.discharges >= FEWEST_SPIKES]
-    inverted = dict.fromkeys(enough)
-    if method == "physics" and enough:
-        from ..models.inversion.fit import use_available_cores
-        from ..models.inversion.inverter import Inverter
+def _refused(average: UnitAverage, array: Array, channels: int) -> str | None:
+    """Why a waveform is no waveform; None where it is one."""
+    if len(array.geometry) == 0:
+        return f"all {channels} channels are bad"
+    if average.discharges < FEWEST_SPIKES:
+        return f"{average.discharges} discharges, {FEWEST_SPIKES} are needed"
+    return None
 
-        use_available_cores()
-        info = decoder.info
-        samples = averages[0].waveform.shape[1]
-        inverter = Inverter(info.channels.geometry(), info.filter.sections, fs_hz, samples, info.montage)
-        waveforms = np.stack([averages[i].waveform for i in enough])
-        noise = np.stack([averages[i].noise for i in enough])
-        inverted = dict(zip(enough, inverter.invert(waveforms, noise, progress), strict=True))
-    found = []
-    for i, average in enumerate(averages):
-        largest = float(np.ptp(average.waveform, axis=1).max()) if average.waveform.size else 0.0
-        common = average.discharges, _finite(average.snr_db), largest
-        nothing: dict[str, float | None] = dict.fromkeys(CLASSICAL)
-        if i not in inverted:
-            reason = f"{average.discharges} discharges, {FEWEST_SPIKES} are needed"
-            found.append(Parameters(None, None, None, None, reason, nothing, {}, None, *common))
-            continue
-        classical, reason = classical_of(average, decoder, fs_hz)
-        one = inverted[i]
-        if one is None:
-            found.append(Parameters(*classical.values(), reason, classical, {}, None, *common))  # type: ignore[misc]
-            continue
-        more = {name: value for name, value in one.values.items() if name not in NAMED}
-        more |= {f"{name}_sd": sd for name, sd in one.sds.items() if name not in NAMED}
-        four = [table[name] for name in NAMED for table in (one.values, one.sds)]
-        found.append(Parameters(*four, one.reason, classical, more, _finite(one.misfit_db), *common))
-    return found
+
+def _windows(samples: int, fs_hz: float, window_s: float | None) -> list[tuple[int, int]]:
+    if window_s is None:
+        return []
+    length = max(1, round(window_s * fs_hz))
+    return [(first, min(first + length, samples)) for first in range(0, samples, length)]
+
+
+def _mean_force(recording: Recording, first: int, last: int) -> float | None:
+    return None if recording.force is None else _finite(recording.force[first:last].mean(dtype=np.float64))
+
+
+def _force_at(recording: Recording, instant: NDArray[np.int64]) -> float | None:
+    """At one discharge, or none."""
+    return None if recording.force is None or len(instant) == 0 else _finite(recording.force[instant[0]])
+
+
+def _rate(train: NDArray[np.int64], fs_hz: float) -> float | None:
+    return mean_rate(train, fs_hz) or None  # 0 says that there are too few intervals
 
 
 def _steady(train: NDArray[np.int64], fs_hz: float) -> NDArray[np.int64]:

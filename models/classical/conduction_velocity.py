@@ -21,7 +21,6 @@ from . import propagation
 from .innervation_zone import InnervationZone, find_innervation_zone
 from .propagation import Waves
 
-FEWEST_ROWS = 5  # neighbouring electrodes in a column: three double differences
 FEWEST_CHANNELS = 3  # of a run; two of the many on a grid resemble each other by chance
 LEAST_CORRELATION = 0.5  # of a channel with the wave of its run
 GUARD_MM = 12.0  # single differences nearer to the zone see both waves
@@ -108,23 +107,17 @@ def estimate_conduction_velocity(
     -------
     ConductionVelocity
     """
-    values, usable = propagation.checked(waveform, fs_hz, geometry, good, montage)
     if order not in (1, 2):
         raise ValueError(f"differences of order {order}: choose 1 or 2")
-    electrodes = propagation.differences(values, usable, fs_hz, geometry, propagation.MONTAGES.index(montage), montage)
-    rows = propagation.longest_run(electrodes.present) + electrodes.order
-    if rows < FEWEST_ROWS:
-        return _none(
-            f"{rows if electrodes.present.any() else 0} neighbouring good electrodes along the fibres: "
-            f"the conduction velocity needs at least {FEWEST_ROWS}"
-        )
+    waves = propagation.at_electrodes(waveform, fs_hz, geometry, good, montage)
+    if reason := waves.too_few_rows("conduction velocity"):
+        return _none(reason)
     if zone is None:
         zone = find_innervation_zone(waveform, fs_hz, geometry, good, montage)
     if zone.iz_mm is None and zone.side == 0:
         return _none(zone.reason or "no innervation zone")
     start = zone.iz_mm if zone.iz_mm is not None else zone.side * FAR_MM
-    waves = propagation.differences(values, usable, fs_hz, geometry, order, montage)
-    return _estimate(waves, start, GUARD_MM if order == 1 else 0.0)
+    return _estimate(waves.differences(order), start, GUARD_MM if order == 1 else 0.0)
 
 
 @dataclass

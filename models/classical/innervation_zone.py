@@ -21,7 +21,6 @@ from ...stream.geometry import Geometry
 from . import propagation
 from .propagation import Waves
 
-FEWEST_ROWS = 5  # electrodes in a column: two on either side and the zone
 ZONE_STEP = 1 / 3  # of the spacing, in the search
 SPEEDS = 26
 FASTEST_M_S = 40.0  # deep units near the zone hardly seem to travel, yet reverse where they begin
@@ -87,20 +86,15 @@ def find_innervation_zone(
     -------
     InnervationZone
     """
-    values, usable = propagation.checked(waveform, fs_hz, geometry, good, montage)
-    waves = propagation.differences(values, usable, fs_hz, geometry, propagation.MONTAGES.index(montage), montage)
-    rows = propagation.longest_run(waves.present) + waves.order
-    if rows < FEWEST_ROWS:
-        return _none(
-            f"{rows if waves.present.any() else 0} neighbouring good electrodes along the fibres: "
-            f"the innervation zone needs at least {FEWEST_ROWS}"
-        )
+    waves = propagation.at_electrodes(waveform, fs_hz, geometry, good, montage)
+    if reason := waves.too_few_rows("innervation zone"):
+        return _none(reason)
     waves = _without_common(waves)
     if waves.power == 0.0:
         return _none("the waveform is zero")
     fit = _fit(waves)
     cleaned = _without_common(waves.only(propagation.without_noisy(waves, fit.residual)))
-    if cleaned.present.sum() < waves.present.sum() and _long_enough(cleaned):
+    if cleaned.present.sum() < waves.present.sum() and cleaned.rows >= propagation.FEWEST_ROWS:
         waves, fit = cleaned, _fit(cleaned)
     channels = int(waves.present.sum())
     if fit.significance < LEAST_SIGNIFICANCE:
@@ -187,10 +181,6 @@ def _without_common(waves: Waves) -> Waves:
     count = np.maximum(waves.present.sum(axis=1), 1)
     common = waves.spectrum.sum(axis=1) / count[:, None]  # (columns, frequencies)
     return replace(waves, spectrum=(waves.spectrum - common[:, None, :]) * waves.present[:, :, None])
-
-
-def _long_enough(waves: Waves) -> bool:
-    return propagation.longest_run(waves.present) + waves.order >= FEWEST_ROWS
 
 
 def _covered(waves: Waves) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What both classical estimators share: differences along the columns, their spectra, and delays as phase.
+"""What both classical estimators share: which channels can be used, differences along the columns, delays as phase.
 
 Potentials that stand still (the end of the fibres, other muscles) reach neighbouring electrodes almost alike; taking
 one or two differences along the fibres removes most of them. Delays of a fraction of a sample are a phase per
@@ -8,7 +8,7 @@ frequency (McGill & Dorfman 1984).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ BAND_HZ = (20.0, 450.0)  # where surface potentials have their power; above it t
 SLOWEST_M_S = 1.5
 FASTEST_M_S = 12.0  # beyond what muscle fibres do: an estimate this fast is a wave that stands
 NOISY_TIMES = 12.0  # a channel whose residual has this many times the usual power is taken out
+FEWEST_ROWS = 5  # two on either side of an innervation zone and the zone; three double differences
 MONTAGES = ("monopolar", "single-differential")
 
 
 @dataclass(frozen=True)
 class Waves:
-    """Differences of a waveform along the columns of its grid.
+    """Spectra of a waveform, or of its differences along the columns, on its grid.
 
     Attributes
     ----------
@@ -32,7 +33,7 @@ class Waves:
         Zero where a channel is missing.
     present : ndarray of bool, shape (columns, rows)
     along_mm : ndarray of float64, shape (rows,)
-        Where each difference is taken, from the grid's centre towards higher rows.
+        Where each channel is taken, from the grid's centre towards higher rows.
     angular : ndarray of float64, shape (frequencies,)
         rad/ms.
     ied_mm : float
@@ -50,23 +51,51 @@ class Waves:
     order: int
     padding: float
 
-    def only(self, present: NDArray[np.bool_]) -> Waves:
-        """The same without the channels that `present` lacks."""
-        kept = self.present & present
-        return Waves(
-            self.spectrum * kept[:, :, None], kept, self.along_mm, self.angular, self.ied_mm, self.order, self.padding
-        )
+    @property
+    def rows(self) -> int:
+        """Most neighbouring electrodes in one column."""
+        return longest_run(self.present) + self.order if self.present.any() else 0
 
     @property
     def power(self) -> float:
         """Sum of squares over all channels and frequencies."""
         return float((np.abs(self.spectrum) ** 2).sum())
 
+    def only(self, present: NDArray[np.bool_]) -> Waves:
+        """The same without the channels that `present` lacks."""
+        kept = self.present & present
+        return replace(self, spectrum=self.spectrum * kept[:, :, None], present=kept)
 
-def checked(
+    def differences(self, order: int) -> Waves:
+        """Differences along the columns: 1 single, 2 double differential; as they are where they are of `order`."""
+        spectrum, present, along = self.spectrum, self.present, self.along_mm
+        for _ in range(order - self.order):
+            spectrum = np.diff(spectrum, axis=1)
+            present = present[:, 1:] & present[:, :-1]
+            along = (along[1:] + along[:-1]) / 2
+        spectrum = np.where(present[:, :, None], spectrum, 0.0)
+        return replace(self, spectrum=spectrum, present=present, along_mm=along, order=order)
+
+    def too_few_rows(self, what: str) -> str | None:
+        """Why `what` cannot be estimated at all; None where there are rows enough."""
+        if self.rows >= FEWEST_ROWS:
+            return None
+        return f"{self.rows} neighbouring good electrodes along the fibres: the {what} needs at least {FEWEST_ROWS}"
+
+
+def at_electrodes(
     waveform: NDArray[np.floating], fs_hz: float, geometry: Geometry, good: NDArray[np.bool_] | None, montage: str
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The waveform as float64, and which of its channels can be used: good, and numbers throughout.
+) -> Waves:
+    """A waveform as recorded, at the channels that can be used: good, and numbers throughout.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (channels, time), uV
+    fs_hz : float
+    geometry : Geometry
+    good : ndarray of bool, shape (channels,), or None
+    montage : str
+        Of the waveform. A single-differential channel lies half a spacing above its row.
 
     Raises
     ------
@@ -85,49 +114,26 @@ def checked(
     usable = np.isfinite(values).all(axis=1)
     if good is not None:
         usable &= np.asarray(good, bool)
-    return values, usable
-
-
-def differences(
-    waveform: NDArray[np.float64],
-    usable: NDArray[np.bool_],
-    fs_hz: float,
-    geometry: Geometry,
-    order: int,
-    montage: str = "monopolar",
-) -> Waves:
-    """Take differences along the columns until the montage is of `order`, and transform them.
-
-    Parameters
-    ----------
-    waveform : ndarray of float64, shape (channels, time), uV
-    usable : ndarray of bool, shape (channels,)
-    order : int
-        0 is monopolar, 1 single, 2 double differential.
-    montage : str
-        Of the waveform. A single-differential channel lies half a spacing above its row.
-    """
-    taken = MONTAGES.index(montage)
-    time = waveform.shape[1]
+    order, time = MONTAGES.index(montage), values.shape[1]
     grid = np.zeros((geometry.grid_cols, geometry.grid_rows, time))
     present = np.zeros(grid.shape[:2], bool)
-    grid[geometry.col[usable], geometry.row[usable]] = waveform[usable]
+    grid[geometry.col[usable], geometry.row[usable]] = values[usable]
     present[geometry.col[usable], geometry.row[usable]] = True
-    along = (np.arange(geometry.grid_rows) - (geometry.grid_rows - 1) / 2 + taken / 2) * geometry.ied_mm
-    for _ in range(order - taken):
-        grid = np.diff(grid, axis=1)
-        present = present[:, 1:] & present[:, :-1]
-        along = (along[1:] + along[:-1]) / 2
-    grid = np.where(present[:, :, None], grid, 0.0)
     largest = np.abs(grid).max(initial=0.0)
     if largest > 0:
-        grid = grid / largest  # amplitude decides nothing below
+        grid /= largest  # amplitude decides nothing below
     length = 2 ** math.ceil(math.log2(1.5 * max(time, 2)))
     frequency = np.fft.rfftfreq(length, 1.0 / fs_hz)
     inside = (frequency >= BAND_HZ[0]) & (frequency <= BAND_HZ[1])
-    spectrum = np.fft.rfft(grid, length, axis=2)[:, :, inside]
-    angular = 2.0 * np.pi * frequency[inside] / 1000.0
-    return Waves(spectrum, present, along, angular, geometry.ied_mm, order, length / max(time, 1))
+    return Waves(
+        spectrum=np.fft.rfft(grid, length, axis=2)[:, :, inside],
+        present=present,
+        along_mm=(np.arange(geometry.grid_rows) - (geometry.grid_rows - 1) / 2 + order / 2) * geometry.ied_mm,
+        angular=2.0 * np.pi * frequency[inside] / 1000.0,
+        ied_mm=geometry.ied_mm,
+        order=order,
+        padding=length / max(time, 1),
+    )
 
 
 def longest_run(present: NDArray[np.bool_]) -> int:

@@ -102,6 +102,44 @@ class MuscleSettings:
             return Cylinder(fat_mm=self.fat_mm, skin_mm=self.skin_mm, anisotropy=self.anisotropy)
         raise ValueError(f'the conductor "{self.conductor}" is none of {", ".join(CONDUCTORS)}')
 
+    def draw(self, pool: Pool, electrodes: Electrodes, rng: np.random.Generator) -> UnitParameters:
+        """The units of a pool, from the first recruited to the last."""
+        units = len(pool)
+        radius = self.territory_mm(pool)
+        above = self.fat_mm + self.skin_mm - self.make_conductor().cover_mm  # muscle that stands in for fat and skin
+        side = float(np.abs(electrodes.across_mm).max()) + self.beside_mm
+        order = ndtri((np.arange(units) + 0.5) / units)
+        own = rng.standard_normal(units)
+        velocity = self.cv_size_correlation * order + math.sqrt(1.0 - self.cv_size_correlation**2) * own
+        centre = rng.uniform(-self.iz_range_mm, self.iz_range_mm, units)
+        return as_parameters(
+            {
+                "innervation_zone_mm": self.iz_mm + centre,
+                "conduction_velocity_m_s": (self.cv_mean_m_s + self.cv_sd_m_s * velocity).clip(*self.cv_limits_m_s),
+                "depth_mm": above + _inside(self.top_mm + radius, self.bottom_mm - radius, rng),
+                "lateral_mm": _inside(radius - side, side - radius, rng),
+                "half_length_low_mm": rng.uniform(*self.half_length_mm, units) + centre,
+                "half_length_high_mm": rng.uniform(*self.half_length_mm, units) - centre,
+                "iz_spread_mm": rng.uniform(*self.iz_spread_mm, units),
+                "tendon_spread_mm": rng.uniform(*self.tendon_spread_mm, units),
+                "radius_mm": radius,
+                "cv_sd_m_s": rng.uniform(*self.within_cv_sd_m_s, units),
+                "fibres": pool.fibres.astype(np.float64),
+                "ap_scale": rng.uniform(*self.ap_scale, units),
+            }
+        )
+
+    def territory_mm(self, pool: Pool) -> NDArray[np.float64]:
+        """Radius of every unit's territory, mm, shape (units,)."""
+        share = np.log(pool.fibres / 15.0) / np.log(100.0)
+        radius: NDArray[np.float64] = self.radius_mm[0] * (self.radius_mm[1] / self.radius_mm[0]) ** share
+        return radius
+
+
+def as_parameters(values: dict[str, NDArray[np.float64]]) -> UnitParameters:
+    """Units from arrays of shape (units,)."""
+    return UnitParameters.of(**{name: torch.as_tensor(v, dtype=torch.float32) for name, v in values.items()})
+
 
 class Muscle:
     """A pool's units in a muscle under an array.
@@ -126,7 +164,7 @@ class Muscle:
         self.settings, self.geometry = settings, geometry
         self.conductor = settings.make_conductor()
         self.electrodes = Electrodes.from_geometry(geometry, size_mm=settings.electrode_mm)
-        self.parameters = self._draw(pool, rng)
+        self.parameters = settings.draw(pool, self.electrodes, rng)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         self.fibres: list[Fibres] = []
         for unit, count in enumerate(pool.fibres):
@@ -140,32 +178,6 @@ class Muscle:
     def cover_mm(self) -> float:
         """From the electrodes to the muscle's surface, by which the depths of the conductor count, mm."""
         return self.conductor.cover_mm
-
-    def _draw(self, pool: Pool, rng: np.random.Generator) -> UnitParameters:
-        s, units = self.settings, len(pool)
-        share = np.log(pool.fibres / 15.0) / np.log(100.0)
-        radius = s.radius_mm[0] * (s.radius_mm[1] / s.radius_mm[0]) ** share
-        above = s.fat_mm + s.skin_mm - self.conductor.cover_mm  # muscle that stands in for fat and skin
-        side = float(np.abs(self.electrodes.across_mm).max()) + s.beside_mm
-        order = ndtri((np.arange(units) + 0.5) / units)
-        own = rng.standard_normal(units)
-        velocity = s.cv_size_correlation * order + math.sqrt(1.0 - s.cv_size_correlation**2) * own
-        centre = rng.uniform(-s.iz_range_mm, s.iz_range_mm, units)
-        values = {
-            "innervation_zone_mm": s.iz_mm + centre,
-            "conduction_velocity_m_s": (s.cv_mean_m_s + s.cv_sd_m_s * velocity).clip(*s.cv_limits_m_s),
-            "depth_mm": above + _inside(s.top_mm + radius, s.bottom_mm - radius, rng),
-            "lateral_mm": _inside(radius - side, side - radius, rng),
-            "half_length_low_mm": rng.uniform(*s.half_length_mm, units) + centre,
-            "half_length_high_mm": rng.uniform(*s.half_length_mm, units) - centre,
-            "iz_spread_mm": rng.uniform(*s.iz_spread_mm, units),
-            "tendon_spread_mm": rng.uniform(*s.tendon_spread_mm, units),
-            "radius_mm": radius,
-            "cv_sd_m_s": rng.uniform(*s.within_cv_sd_m_s, units),
-            "fibres": pool.fibres.astype(np.float64),
-            "ap_scale": rng.uniform(*s.ap_scale, units),
-        }
-        return UnitParameters.of(**{name: torch.as_tensor(v, dtype=torch.float32) for name, v in values.items()})
 
     def window(self, fs_hz: float) -> Window:
         """Long enough for the slowest fibre; starts a whole number of samples before the discharge."""

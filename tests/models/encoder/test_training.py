@@ -99,7 +99,8 @@ def _process(rank: int, port: int, folder: str) -> None:
     """One of two processes, as torchrun starts them."""
     import os
 
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
     module.SHAPES, module.TOKENS, module.draw_shard = ((16, 1), (8, 8)), 128, _few
     Training.validate = lambda self, units=0: {}  # type: ignore[method-assign]

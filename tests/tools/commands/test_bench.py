@@ -1,9 +1,13 @@
 """`myodrive bench`."""
 
+
 import pytest
 
 from myodrive.stream.session import onnxruntime
 from myodrive.tools import bench_throughput
+from myodrive.tools.commands import bench
+
+from ...parameter_graph import parameter_model_bytes
 
 SMALL = ("bench", "throughput", "--channels", "8", "--units", "2", "--seconds", "1")
 
@@ -76,3 +80,44 @@ def test_latency_counts_every_message_of_its_own_stream(process, muscle_path, de
     for name in ("peak_to_subscriber_ms", "relay_ms"):
         assert 0 < told[name]["p50"] <= told[name]["p99"] <= told[name]["max"]
     assert told["peak_to_subscriber_ms"]["p50"] > told["lookahead_ms"]
+
+
+@pytest.fixture
+def one_row(monkeypatch):
+    """The table of accuracies with one row, whose estimator is a classical one."""
+    pytest.importorskip("torch")
+    from myodrive.tools import bench_params, bench_params_estimators
+
+    monkeypatch.setattr(bench_params, "ROWS", (bench_params.Row("16x1", 20.0, usual=True),))
+    monkeypatch.setattr(bench_params, "FIRST_SEED", 352)
+    monkeypatch.setattr(bench_params_estimators, "physics", lambda file=None: bench_params_estimators.classical)
+
+
+def test_accuracies_are_rows_in_one_object_on_stdout(myodrive, one_row):
+    told = myodrive("bench", "params", "--units", "3", "--params", "none", "--json").json
+    assert told["bench"] == "params"
+    row = told["rows"][0]
+    fields = ("iz_mae_mm", "cv_mae_m_s", "iz_cover90", "cv_cover90", "iz_cover90_interval", "cv_cover90_interval")
+    for prefix in ("", "classical_", "constant_"):
+        assert {f"{prefix}{name}" for name in fields} <= set(row)
+    assert (row["array"], row["snr_db"], row["input"], row["conductor"]) == ("16x1", 20.0, "muap", "planar")
+    assert (row["split"], row["n"], row["seed"]) == ("matched", 3, 352)
+    assert row["ms_a_unit"] > 0.0
+
+
+def test_accuracies_are_a_table_for_a_person_with_the_parameter_model_asked_for(myodrive, one_row, tmp_path):
+    path = tmp_path / "parameters.onnx"
+    path.write_bytes(parameter_model_bytes())
+    said = myodrive("bench", "params", "--units", "2", "--params", path)
+    assert said.code == 0
+    assert "16x1" in said.out
+    assert "live" in said.out
+
+
+def test_a_parameter_model_that_is_not_there_is_refused_before_anything_is_measured(myodrive, one_row, tmp_path):
+    assert myodrive("bench", "params", "--params", tmp_path / "missing.onnx").refused("missing.onnx")
+
+
+def test_accuracies_need_pytorch_and_say_so(myodrive, monkeypatch):
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    assert myodrive("bench", "params", "--json").refused("PyTorch", "myodrive[train]")
