@@ -113,7 +113,7 @@ def by_physics(
     noise = np.stack([average.noise for average in averages])
     starts = None if file is None else _starts(waveforms, noise, array, file)
     answers = []
-    for found in inverter.invert(waveforms, noise, progress, starts):
+    for found in inverter.invert(waveforms, noise, progress, starts, [each.residue for each in averages]):
         values = {}
         for name in found.values:
             values[NAMED.get(name, name)] = found.values[name]

@@ -41,6 +41,17 @@ class TableNodes:
         """Lateral distance of each node, mm, from 0, shape (laterals,)."""
         return LATERAL_SCALE_MM * np.sinh(np.linspace(0.0, np.arcsinh(self.reach_mm / LATERAL_SCALE_MM), self.laterals))
 
+    def row_of(self, depth_mm: Tensor) -> Tensor:
+        """Place among the depths, in nodes from the first."""
+        low, high = np.log(self.shallowest_mm + DEPTH_OFFSET_MM), np.log(self.deepest_mm + DEPTH_OFFSET_MM)
+        deep = torch.log(depth_mm.clamp(self.shallowest_mm, self.deepest_mm) + DEPTH_OFFSET_MM)
+        return (deep - low) * ((self.depths - 1) / (high - low))
+
+    def column_of(self, lateral_mm: Tensor) -> Tensor:
+        """Place among the lateral distances, in nodes from the first."""
+        far = torch.asinh(lateral_mm.abs().clamp(max=self.reach_mm) / LATERAL_SCALE_MM)
+        return far * ((self.laterals - 1) / np.arcsinh(self.reach_mm / LATERAL_SCALE_MM))
+
 
 class LeadTable:
     """See `conductors.LeadField`: cubic (Catmull-Rom) in depth and in lateral distance, in which it is even.
@@ -56,8 +67,7 @@ class LeadTable:
 
     def __init__(self, nodes: TableNodes, values: np.ndarray, like: Tensor) -> None:
         self.nodes = nodes
-        padded = np.concatenate([values[:, 1:2], values, 2.0 * values[:, -1:] - values[:, -2:-1]], axis=1)
-        padded = np.concatenate([2.0 * padded[:1] - padded[1:2], padded, 2.0 * padded[-1:] - padded[-2:-1]], axis=0)
+        padded = with_margin(values)
         table = torch.as_tensor(np.ascontiguousarray(padded), dtype=like.dtype, device=like.device)
         self._stride = table.shape[1]
         self._table = table.flatten(0, 1)  # (padded depths x padded laterals, wavenumbers)
@@ -65,11 +75,8 @@ class LeadTable:
     def __call__(self, lateral_mm: Tensor, depth_mm: Tensor) -> Tensor:
         n = self.nodes
         lateral_mm, depth_mm = torch.broadcast_tensors(lateral_mm, depth_mm)  # (units, fibres, columns)
-        deep = torch.log(depth_mm.clamp(n.shallowest_mm, n.deepest_mm) + DEPTH_OFFSET_MM)
-        low, high = np.log(n.shallowest_mm + DEPTH_OFFSET_MM), np.log(n.deepest_mm + DEPTH_OFFSET_MM)
-        row, by_row = _cubic((deep - low) * ((n.depths - 1) / (high - low)), n.depths)
-        far = torch.asinh(lateral_mm.abs().clamp(max=n.reach_mm) / LATERAL_SCALE_MM)
-        column, by_column = _cubic(far * ((n.laterals - 1) / np.arcsinh(n.reach_mm / LATERAL_SCALE_MM)), n.laterals)
+        row, by_row = cubic(n.row_of(depth_mm), n.depths)
+        column, by_column = cubic(n.column_of(lateral_mm), n.laterals)
         taps = torch.arange(4, device=row.device)
         index = (row[..., None, None] + taps[:, None]) * self._stride + column[..., None, None] + taps  # (..., 4, 4)
         weight = by_row[..., :, None] * by_column[..., None, :]  # (units, fibres, columns, 4, 4)
@@ -84,8 +91,14 @@ class LeadTable:
         return self
 
 
-def _cubic(place: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
-    """First of the four taps in the padded table, and their Catmull-Rom weights, shape (..., 4)."""
+def with_margin(values: np.ndarray) -> np.ndarray:
+    """One more node on every side of a table (depths, laterals, ...), for the taps: it is even in lateral distance."""
+    wide = np.concatenate([values[:, 1:2], values, 2.0 * values[:, -1:] - values[:, -2:-1]], axis=1)
+    return np.concatenate([2.0 * wide[:1] - wide[1:2], wide, 2.0 * wide[-1:] - wide[-2:-1]], axis=0)
+
+
+def cubic(place: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+    """First of the four taps in the table with its margin, and their Catmull-Rom weights, shape (..., 4)."""
     first = place.detach().floor().clamp(0, nodes - 2)
     t = place - first
     weights = torch.stack(
@@ -98,3 +111,17 @@ def _cubic(place: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
         dim=-1,
     )  # (..., 4)
     return first.long(), weights
+
+
+def cubic_slope(place: Tensor, first: Tensor) -> Tensor:
+    """Derivatives of the weights of `cubic` by the place, shape (..., 4)."""
+    t = place - first
+    return torch.stack(
+        [
+            ((4.0 - 3.0 * t) * t - 1.0) / 2.0,
+            (9.0 * t - 10.0) * t / 2.0,
+            ((8.0 - 9.0 * t) * t + 1.0) / 2.0,
+            (3.0 * t - 2.0) * t / 2.0,
+        ],
+        dim=-1,
+    )  # (..., 4)

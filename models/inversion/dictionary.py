@@ -9,11 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .observer import PERIOD, Observer
+from ..forward.mean_unit import MeanUnit
 from .parameters import DELAY
 
-FREQUENCIES = 90  # of the transform, up to 720 Hz at 2048 Hz: there is no more in a band-passed waveform
-LONGEST_DELAY, EARLIEST_DELAY = 60, 8  # samples after and before the window's start
+HIGHEST_HZ = 450.0  # compared: what tells one entry from another lies below
+EARLIEST_MS, LATEST_MS = 4.0, 29.0  # delay of a waveform in the window
+CHUNK = 100
 
 
 class Dictionary:
@@ -21,39 +22,47 @@ class Dictionary:
 
     Parameters
     ----------
-    observer : Observer
+    model : MeanUnit
     theta : Tensor, shape (entries, parameters)
         With delay 0.
+    view : Tensor, shape (channels, channels)
+        What of the channels is looked at.
+    fs_hz : float
     """
 
-    def __init__(self, observer: Observer, theta: Tensor) -> None:
+    def __init__(self, model: MeanUnit, theta: Tensor, view: Tensor, fs_hz: float) -> None:
         self._theta = theta
-        self._fs = observer.model.window.fs_hz
-        waveform = observer(theta)  # (entries, channels, samples)
-        self._spectrum = torch.fft.rfft(waveform, PERIOD)[..., :FREQUENCIES].conj()
+        self._fs = fs_hz
+        waveform = torch.cat([model(part, view.expand(len(part), -1, -1)) for part in theta.split(CHUNK)])
+        self._power = waveform.square().sum(2)  # (entries, channels)
+        self._period = 2 * waveform.shape[2]
+        count = int(HIGHEST_HZ / fs_hz * self._period)
+        spectrum = torch.fft.rfft(waveform, self._period)[..., :count].conj()  # (entries, channels, frequencies)
+        self._spectrum = spectrum.permute(2, 1, 0).contiguous()  # (frequencies, channels, entries)
 
-    def starts(self, waveform: Tensor, weight: Tensor, most: int) -> Tensor:
-        """The best starts for one unit.
+    def starts(self, waveforms: Tensor, weight: Tensor, most: int) -> Tensor:
+        """The best starts for every unit.
 
         Parameters
         ----------
-        waveform : Tensor, shape (channels, samples), uV
-        weight : Tensor, shape (channels,)
+        waveforms : Tensor, shape (units, channels, samples), uV
+            What is looked at of them.
+        weight : Tensor, shape (units, channels)
             One over the noise's standard deviation; 0 for channels that are left out.
         most : int
 
         Returns
         -------
-        Tensor, shape (most, parameters)
+        Tensor, shape (units, most, parameters)
         """
-        seen = torch.fft.rfft(waveform * weight[:, None].square(), PERIOD)[:, :FREQUENCIES]
-        cross = torch.einsum("cf,bcf->bf", seen, self._spectrum)  # (entries, frequencies)
-        size = torch.einsum("c,bcf->b", weight.square(), self._spectrum.abs().square()).clamp(min=1e-20).sqrt()
-        alike = torch.fft.irfft(cross, PERIOD) / size[:, None]  # (entries, lags)
-        alike = torch.cat([alike[:, :LONGEST_DELAY], alike[:, -EARLIEST_DELAY:]], dim=1)
-        best, lag = alike.max(dim=1)  # (entries,)
-        chosen = best.topk(most).indices
-        lag = torch.where(lag < LONGEST_DELAY, lag, lag - LONGEST_DELAY - EARLIEST_DELAY)
+        seen = torch.fft.rfft(waveforms * weight[..., None].square(), self._period)[..., : len(self._spectrum)]
+        cross = seen.permute(2, 0, 1) @ self._spectrum  # (frequencies, units, entries)
+        size = (weight.square() @ self._power.T).clamp(min=1e-20).sqrt()  # (units, entries)
+        alike = torch.fft.irfft(cross.permute(1, 2, 0), self._period)  # (units, entries, lags)
+        early, late = (int(ms * 1e-3 * self._fs) for ms in (EARLIEST_MS, LATEST_MS))
+        alike = torch.cat([alike[..., -early:], alike[..., :late]], dim=2)
+        best, lag = alike.max(dim=2)  # (units, entries)
+        chosen = (best / size).topk(most, dim=1).indices  # (units, most)
         theta = self._theta[chosen].clone()
-        theta[:, DELAY] = lag[chosen] * 1e3 / self._fs
+        theta[..., DELAY] = (lag.gather(1, chosen) - early) * 1e3 / self._fs
         return theta

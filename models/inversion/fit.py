@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .observer import Observer
-from .parameters import PARAMETERS, column
+from ..forward.mean_unit import MeanUnit
+from .parameters import column
 
 FIRST_DAMPING = 1e-2
-EASE, STIFFEN = 0.25, 6.0
+EASE, STIFFEN = 0.2, 6.0
 
 
 def use_available_cores() -> None:
@@ -30,68 +31,88 @@ class Fit:
     theta : Tensor, shape (units, parameters)
     cost : Tensor, shape (units,)
         Sum of squared residuals in units of the noise, and of departures from what was expected.
-    covariance : Tensor, shape (units, parameters, parameters)
-        As the noise alone would have it.
-    misfit : Tensor, shape (units,)
-        Mean square residual in units of the noise: 1 where only noise is left.
     gain : Tensor, shape (units,)
+    modelled : Tensor, shape (units, data)
+        What is seen of the waveform at `theta`, in units of the noise.
+    slope : Tensor, shape (units, parameters, data)
+        Its derivatives, the gain's direction taken out.
+    left : Tensor, shape (units, data)
+        Measured less modelled.
     """
 
     theta: Tensor
     cost: Tensor
-    covariance: Tensor
-    misfit: Tensor
     gain: Tensor
+    modelled: Tensor
+    slope: Tensor
+    left: Tensor
 
 
-def fit(observer: Observer, waveform: Tensor, weight: Tensor, theta: Tensor, iterations: int) -> Fit:
-    """Fit parameters to waveforms.
+def fit(
+    model: MeanUnit,
+    measured: Tensor,
+    view: Tensor,
+    theta: Tensor,
+    iterations: int,
+    whiten: Callable[[Tensor], Tensor] = lambda data: data,
+) -> Fit:
+    """Fit parameters to what is seen of waveforms.
 
     Parameters
     ----------
-    observer : Observer
-    waveform : Tensor, shape (units, channels, samples), uV
-    weight : Tensor, shape (units, channels)
-        One over the noise's standard deviation, 1/uV; 0 for channels that are left out.
+    model : MeanUnit
+    measured : Tensor, shape (units, data)
+        What is seen: `view` of the waveforms, samples last, flattened.
+    view : Tensor, shape (units, seen, channels)
+        In units of the noise, 1/uV.
     theta : Tensor, shape (units, parameters)
         Starts.
     iterations : int
+    whiten : callable, optional
+        Makes what is expected to be left, (units, rows, data), white; white noise is left by default.
     """
-    mean, sd, step = column("mean"), column("sd"), column("step")
-    least, most = column("least"), column("most")
-    measured = (waveform * weight[..., None]).flatten(1)  # (units, data)
+    mean, sd, least, most = (column(what) for what in ("mean", "sd", "least", "most"))
+    seen = whiten(measured[:, None])[:, 0]
 
-    def residual(at: Tensor) -> tuple[Tensor, Tensor]:
-        repeat = len(at) // len(measured)
-        seen = measured.repeat(repeat, 1)
-        modelled = (observer(at) * weight.repeat(repeat, 1)[..., None]).flatten(1)
-        gain = (modelled * seen).sum(1) / modelled.square().sum(1).clamp(min=1e-20)
-        gain = gain.clamp(min=0.0)  # a waveform upside down is none
-        return gain[:, None] * modelled - seen, gain
+    def against(modelled: Tensor) -> tuple[Tensor, Tensor]:
+        power = modelled.square().sum(1).clamp(min=1e-20)
+        gain = ((modelled * seen).sum(1) / power).clamp(min=0.0)  # a waveform upside down is none
+        return seen - gain[:, None] * modelled, gain
 
     def cost_of(left: Tensor, at: Tensor) -> Tensor:
         return left.square().sum(1) + ((at - mean) / sd).square().sum(1)
 
-    count = len(PARAMETERS)
-    left, gain = residual(theta)
+    def here(at: Tensor) -> tuple[Tensor, Tensor]:
+        modelled, slope = model.with_slopes(at, view)
+        both = whiten(torch.cat([modelled[:, None], slope], dim=1).flatten(2))
+        return both[:, 0], both[:, 1:]
+
+    modelled, slope = here(theta)
+    left, gain = against(modelled)
     cost = cost_of(left, theta)
     damping = torch.full_like(cost, FIRST_DAMPING)
-    curvature = torch.eye(count).expand(len(theta), count, count)
     for _ in range(iterations):
-        moved = theta.repeat(count, 1) + torch.diag(step).repeat_interleave(len(theta), 0)
-        slope = (residual(moved)[0].reshape(count, len(theta), -1) - left) / step[:, None, None]  # (par., units, data)
-        slope = slope.transpose(0, 1)  # (units, parameters, data)
+        slope = _without(modelled, slope * gain[:, None, None])
         curvature = slope @ slope.transpose(1, 2) + torch.diag(1.0 / sd.square())
-        pull = (slope @ left[..., None])[..., 0] + (theta - mean) / sd.square()
+        pull = (slope @ left[..., None])[..., 0] - (theta - mean) / sd.square()
         stiff = curvature + torch.diag_embed(damping[:, None] * curvature.diagonal(dim1=1, dim2=2))
-        tried = (theta - torch.linalg.solve(stiff, pull)).clamp(least, most)
-        left_there, gain_there = residual(tried)
+        tried = (theta + torch.linalg.solve(stiff, pull)).clamp(least, most)
+        modelled_there, slope_there = here(tried)
+        left_there, gain_there = against(modelled_there)
         cost_there = cost_of(left_there, tried)
         better = cost_there < cost
         theta = torch.where(better[:, None], tried, theta)
+        modelled = torch.where(better[:, None], modelled_there, modelled)
         left = torch.where(better[:, None], left_there, left)
+        slope = torch.where(better[:, None, None], slope_there, slope / gain.clamp(min=1e-20)[:, None, None])
         gain = torch.where(better, gain_there, gain)
         cost = torch.where(better, cost_there, cost)
         damping = torch.where(better, damping * EASE, damping * STIFFEN).clamp(1e-6, 1e5)
-    data = (weight > 0).sum(1) * waveform.shape[2]
-    return Fit(theta, cost, torch.linalg.inv(curvature), left.square().sum(1) / data.clamp(min=1), gain)
+    return Fit(theta, cost, gain, modelled, _without(modelled, slope * gain[:, None, None]), left)
+
+
+def _without(direction: Tensor, rows: Tensor) -> Tensor:
+    """Rows (units, rows, data) less their part along `direction` (units, data)."""
+    size = direction.square().sum(1).clamp(min=1e-20)
+    along = (rows @ direction[..., None]) / size[:, None, None]
+    return rows - along * direction[:, None]

@@ -81,3 +81,47 @@ def test_the_input_stays_as_it_was(mixture):
     before = emg.copy()
     average_file(emg, trains, FS_HZ, joint=True)
     np.testing.assert_array_equal(emg, before)
+
+
+class TestResidue:
+    """What joint averages say of their noise."""
+
+    def test_white_noise_comes_out_uncorrelated_and_as_large_as_the_noise_of_an_average(self, mixture):
+        emg, trains, _ = mixture
+        averages = [one for (one,) in average_file(emg, trains, FS_HZ, before=BEFORE, after=AFTER, joint=True)]
+        rows = averages[0].residue.transpose(1, 0, 2).reshape(4, -1)
+        covariance = rows @ rows.T / rows.shape[1]
+        np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=0.1 * covariance[0, 0])
+        for average in averages:
+            assert average.residue is averages[0].residue
+            np.testing.assert_allclose(average.noise * average.discharges, np.diag(covariance), rtol=0.15)
+
+    def test_what_all_channels_share_comes_out_of_rank_one(self, mixture, rng):
+        emg, trains, _ = mixture
+        emg = emg + np.float32(1e3) * rng.normal(size=(len(emg), 1)).astype(np.float32) * np.float32([1, 2, 1, 3])
+        ((average,), *_) = average_file(emg, trains, FS_HZ, before=BEFORE, after=AFTER, joint=True)
+        values = np.linalg.svd(average.residue.transpose(1, 0, 2).reshape(4, -1), compute_uv=False)
+        assert values[1] < 0.02 * values[0]
+
+    def test_the_order_of_units_does_not_matter(self, mixture):
+        emg, trains, _ = mixture
+        one, other = (
+            average_file(emg, order, FS_HZ, before=BEFORE, after=AFTER, joint=True)[0][0].residue
+            for order in (trains, trains[::-1])
+        )
+        np.testing.assert_allclose(one, other, atol=0.05)
+
+    def test_plain_averages_and_few_discharges_have_none(self, mixture):
+        emg, trains, _ = mixture
+        assert average_file(emg, trains, FS_HZ)[0][0].residue is None
+        assert average_file(emg, [trains[0][:10]], FS_HZ, joint=True)[0][0].residue is None
+
+    def test_many_waveforms_from_little_emg_are_as_uncertain_as_is_said(self, rng):
+        trains = make_trains(rng, 8, 8_000)
+        errors, stated = [], []
+        for _ in range(4):
+            emg = rng.normal(0, 5, (8_000, 6)).astype(np.float32)  # true waveforms are 0
+            for (average,) in average_file(emg, trains, FS_HZ, before=BEFORE, after=AFTER, joint=True):
+                errors.append(np.square(average.waveform).mean())
+                stated.append(average.noise.mean())
+        assert np.mean(stated) == pytest.approx(np.mean(errors), rel=0.12)

@@ -1,6 +1,5 @@
 """`myodrive bench`."""
 
-
 import pytest
 
 from myodrive.stream.session import onnxruntime
