@@ -77,6 +77,7 @@ def exported(encoder: Encoder, metadata: dict[str, Any], examples: tuple[torch.T
 
     warnings.filterwarnings("ignore", message=".*axis name.*shares the same shape constraints")  # said on purpose
     batch, channels, samples = (torch.export.Dim(name, min=1) for name in ("batch", "channels", "samples"))
+    fixed = torch.export.Dim.STATIC
     program = torch.onnx.export(
         encoder.eval(),
         tuple(example[:2] if i < 4 else example for i, example in enumerate(examples)),
@@ -85,9 +86,9 @@ def exported(encoder: Encoder, metadata: dict[str, Any], examples: tuple[torch.T
         dynamic_shapes=(
             {0: batch, 1: channels, 2: samples},
             {0: batch, 1: channels},
-            {0: batch, 1: channels, 2: None},
+            {0: batch, 1: channels, 2: fixed},
             {0: batch, 1: channels},
-            {0: samples, 1: None},
+            {0: samples, 1: fixed},
         ),
         opset_version=OPSET,
         dynamo=True,

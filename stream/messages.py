@@ -204,13 +204,15 @@ def decode(frames: list[bytes]) -> Message:
 
 def _further_parameters(body: bytes) -> dict[str, float | None]:
     """What is a number, or none, and has a standard deviation beside it, or is one."""
-    fields = msgspec.msgpack.decode(body, type=dict[str, Any])
-    return {
+    numbers = {
         name: None if value is None else float(value)
-        for name, value in fields.items()
-        if name not in _PARAMS_FIELDS
-        and (value is None or isinstance(value, float | int))
-        and (f"{name}_sd" in fields or (name.endswith("_sd") and name.removesuffix("_sd") in fields))
+        for name, value in msgspec.msgpack.decode(body, type=dict[str, Any]).items()
+        if name not in _PARAMS_FIELDS and (value is None or isinstance(value, float | int))
+    }
+    return {
+        name: value
+        for name, value in numbers.items()
+        if f"{name}_sd" in numbers or (name.endswith("_sd") and name.removesuffix("_sd") in numbers)
     }
 
 

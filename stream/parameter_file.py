@@ -29,7 +29,9 @@ KEY = "myodrive.parameters"
 LARGEST_MODEL_BYTES = 64 * 2**20
 FEWEST_COLUMNS = 3  # across the fibres, for what only a grid can tell
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
-_TAKEN = {"v", "seq", "session", "sample", "t", "t_pub", "unit", "reason", "spikes_used", "snr_db"}  # by the message
+_TAKEN = {  # by the message
+    "v", "seq", "session", "sample", "t", "t_pub", "unit", "reason", "spikes_used", "snr_db", "more",
+}  # fmt: skip
 
 
 class Band(msgspec.Struct, frozen=True):

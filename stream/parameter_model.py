@@ -25,6 +25,7 @@ FEW_SPIKES = f"fewer than {FEWEST_SPIKES} discharges averaged"
 MOST_AT_ONCE = 64  # waveforms a graph call takes: bounds its memory
 INPUTS = {"waveform": 3, "noise_sd": 2, "place": 3, "present": 2, "to_spectrum": 2}  # dimensions
 OUTPUTS = ("mean", "sd")
+ZONE = "iz_mm"  # further out than a spacing beyond the electrodes it is a guess, and an overconfident one
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class ParameterModel:
         self._to_spectrum = spectrum_matrix(
             file.info.frequencies_hz, fs_hz, self._samples, filter_settings.sections
         )  # (samples, 2 frequencies)
+        self._reach_mm = float(np.abs(self._place[:, 0]).max()) + geometry.ied_mm
         self._column = {name: file.info.names.index(name) for name in self.reported}
         self._session = _open(file)
         self._try()
@@ -212,13 +214,15 @@ class ParameterModel:
         info = self.file.info
         values: dict[str, float | None] = {}
         sds: dict[str, float | None] = {}
-        beyond, flat = [], []
+        beyond, flat, off = [], [], False
         is_grid = len(np.unique(self._geometry.col[present])) >= FEWEST_COLUMNS
         for name, column in self._column.items():
             value, own_sd = float(mean[column]), float(sd[column])
             low, high = info.trained.ranges.get(name, (-math.inf, math.inf))
             if name in info.grids_only and not is_grid:
                 flat.append(name)
+            elif name == ZONE and not abs(value) <= self._reach_mm:
+                off = True
             elif not low - own_sd <= value <= high + own_sd:
                 beyond.append(name)
             else:
@@ -228,9 +232,11 @@ class ParameterModel:
         reasons = []
         if beyond:
             reasons.append(f"beyond what the model was trained for: {', '.join(beyond)}")
+        if off:
+            reasons.append("the innervation zone lies off the array")
         if flat:
             reasons.append(f"fewer than {FEWEST_COLUMNS} columns: {', '.join(flat)}")
-        return Estimate(values, sds, "; ".join(reasons) or None, ratio)
+        return Estimate(values, sds, "; ".join(reasons) or None, ratio if math.isfinite(ratio) else None)
 
     def _nothing(self, reason: str, ratio: float) -> Estimate:
         nothing: dict[str, float | None] = dict.fromkeys(self.reported)

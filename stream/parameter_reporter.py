@@ -102,10 +102,13 @@ class ParameterReporter:
             self._take_up(finished, now)
         fault = worker.fault(now)
         if fault != self.fault:
-            self.fault = fault
+            before, self.fault = self.fault, fault
             if fault:
                 self._known = [self._nothing(fault) for _ in self._known]
-                self.welcome()
+            else:  # it was only slow: what it took back is asked for anew
+                self._known = [self._nothing(FEW_SPIKES) if one.reason == before else one for one in self._known]
+                self._offered = [0] * len(self._offered)
+            self.welcome()
         if plausible and worker.idle and now >= self._next_at:
             unit = self._next_unit(now)
             if unit >= 0:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from .average import AverageCopy, SpikeAverager
 from .parameter_model import Estimate, ParameterModel
+from .scheduling import short_slices
 
 SILENT_S = 5.0  # a model that takes longer than this for one waveform is said to have failed
 CLOSING_S = 2.0
@@ -99,13 +100,14 @@ class ParameterWorker:
 
     def _work(self) -> None:
         try:
-            while self._is_wanted():
-                began = time.thread_time()
-                copy = self._copy
-                spikes = copy.discharges()
-                estimate = self.model.estimate(copy.waveform(), copy.noise(), copy.good, spikes)
-                self._finished = Finished(copy.unit, estimate, spikes, time.thread_time() - began)
-                self._state = DONE
+            with short_slices():  # whoever else wakes on this core waits for no longer than that
+                while self._is_wanted():
+                    began = time.thread_time()
+                    copy = self._copy
+                    spikes = copy.discharges()
+                    estimate = self.model.estimate(copy.waveform(), copy.noise(), copy.good, spikes)
+                    self._finished = Finished(copy.unit, estimate, spikes, time.thread_time() - began)
+                    self._state = DONE
         except BaseException as error:  # whatever it is, the loop goes on, and says so
             self._failure = (str(error).strip().splitlines() or [""])[0][:200] or type(error).__name__
 

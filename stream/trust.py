@@ -82,9 +82,10 @@ class UnitTrust:
         return np.clip(np.fmin(self._by_height, by_waveform), 0.0, 1.0)
 
     def _likeness(self, unit: int, good: NDArray[np.bool_]) -> float:
-        now = self._averager.part(unit, self._within)[:, good]  # (lags, channels) uV
-        then = self._means[unit][:, good]
-        noise = self._averager.noise(unit)[good]
-        energy = float(np.vdot(now, now)) - len(now) * float(np.nansum(noise))  # what noise adds is not unlikeness
+        noise = self._averager.noise(unit)  # (channels,) uV^2
+        known = good & np.isfinite(noise)  # a channel that was bad until now has no average yet
+        now = self._averager.part(unit, self._within)[:, known]  # (lags, channels) uV
+        then = self._means[unit][:, known]
+        energy = float(np.vdot(now, now)) - len(now) * float(noise[known].sum())  # what noise adds is not unlikeness
         size = math.sqrt(max(energy, 0.0) * float(np.vdot(then, then)))
         return float(np.clip(np.vdot(now, then) / size, -1.0, 1.0)) if size > 0.0 else math.nan

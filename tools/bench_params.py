@@ -20,7 +20,7 @@ from .bench_params_sets import INSIDE, RANGES, UnitSet, drawn_set
 FIRST_SEED = 1000  # these and those after them are used nowhere else
 TRAINED_CONDUCTORS = ("planar", "half-space")
 ARRAYS = ("16x1", "8x8", "13x5")
-USUAL_UNITS = 40
+USUAL_UNITS = {"muap": 300, "emg": 40}
 FULL_UNITS = {"muap": 500, "emg": 200}
 BASELINES: dict[str, Estimator] = {"classical_": classical, "constant_": constant}
 
@@ -132,7 +132,7 @@ def params(
         def so_far(share: float, note: str, number: int = number, row: Row = row) -> None:
             progress((number + share) / len(wanted), f"row {number + 1} of {len(wanted)}: {row}: {note}")
 
-        count = units or (FULL_UNITS[row.input] if full else USUAL_UNITS)
+        count = units or ((FULL_UNITS if full else USUAL_UNITS)[row.input])
         rows.append(measured(row, count, seed + ROWS.index(row), so_far, estimator, encoder))
     growth(rows)
     return {"rows": rows, "seed": seed, "full": full}

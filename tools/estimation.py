@@ -172,7 +172,7 @@ def estimate(
     geometry = info.channels.geometry()
     flags = bad_channels(emg, filtered, fs_hz, geometry)
     good = np.flatnonzero(flags == GOOD)
-    array = Array(geometry.select(good), fs_hz, info.filter, info.montage)
+    array = Array(geometry.select(good), fs_hz, info.filter, info.montage, geometry)
     bounds = [(0, len(filtered)), *_windows(len(filtered), fs_hz, window_s)]
     trains = [discharges[unit] for unit in sorted(discharges)]
     progress(0.0, "averages")

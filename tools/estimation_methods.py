@@ -39,12 +39,21 @@ class Array:
     filter : FilterSettings
         The decoder's causal filter.
     montage : str
+    whole : Geometry, optional
+        With the channels that are left out as bad; by default there are none.
     """
 
     geometry: Geometry
     fs_hz: float
     filter: FilterSettings
     montage: str
+    whole: Geometry | None = None
+
+    def used(self) -> NDArray[np.bool_]:
+        """Which channels of the whole array were averaged, shape (channels of the whole,)."""
+        whole = self.geometry if self.whole is None else self.whole
+        places = set(zip(self.geometry.row.tolist(), self.geometry.col.tolist(), strict=True))
+        return np.array([place in places for place in zip(whole.row.tolist(), whole.col.tolist(), strict=True)], bool)
 
 
 @dataclass(frozen=True)
@@ -140,19 +149,25 @@ def _starts(
 
 
 def by_encoder(averages: Sequence[UnitAverage], array: Array, file: ParameterFile) -> list[Answer]:
-    """By the parameter model in `file`; no number where it was not trained for the array."""
+    """By the parameter model in `file`; no number where it was not trained for the array.
+
+    Bad channels are missing ones of the whole array to it, as in a live session.
+    """
     from ..stream.parameter_file import misfit
     from ..stream.parameter_model import ParameterModel
 
-    where = array.fs_hz, array.geometry, array.filter, array.montage
+    where = array.fs_hz, array.whole or array.geometry, array.filter, array.montage
     reason = misfit(file.info, *where)
     if reason is not None:
         return [nothing(reason) for _ in averages]
     model = ParameterModel(file, *where)
-    good = np.ones(len(array.geometry), np.bool_)
+    good = array.used()
+    noise = np.full(len(good), np.nan)
     answers = []
     for average in averages:
-        found = model.estimate(average.waveform, average.noise, good, average.discharges)
+        waveform = np.zeros((len(good), average.waveform.shape[1]), np.float32)
+        waveform[good], noise[good] = average.waveform, average.noise
+        found = model.estimate(waveform, noise, good, average.discharges)
         values = {}
         for name in found.values:
             values[name], values[f"{name}_sd"] = found.values[name], found.sds[name]

@@ -19,7 +19,7 @@ from ..models.encoder.training import FREQUENCIES_HZ, LOG, Training
 from ..stream.average import AFTER_S, BEFORE_S
 from .whole_file import written_whole
 
-RANGES = {  # what training drew, wide shards included; places are bounded by the array
+RANGES = {  # what training drew, wide shards included; that of the zone is the array's, see `ParameterModel`
     "cv_m_s": (2.2, 6.5), "depth_mm": (2.0, 25.0), "half_length_low_mm": (38.0, 92.0),
     "half_length_high_mm": (38.0, 92.0), "iz_spread_mm": (1.0, 20.0),
 }  # fmt: skip

@@ -30,7 +30,7 @@ class Calibrated:
     spread : dict of str to float
         By what each quantity's standard deviation was multiplied.
     cover90 : dict of str to float
-        Share of 90 % intervals that hold the truth afterwards, on other units again.
+        Share of 90 % intervals that hold the truth afterwards, on units that did not set `spread`.
     mae : dict of str to float
         Mean absolute errors over all shapes and noise.
     """

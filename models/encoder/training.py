@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import time
 from collections import deque
 from collections.abc import Callable
@@ -76,13 +77,13 @@ class Training:
     Raises
     ------
     OptionError
-        The folder holds a run of other settings.
+        The folder holds a run of other settings or a damaged one, or there is no GPU where one was asked for.
     """
 
     def __init__(self, settings: TrainSettings, folder: Path, device: str | None = None) -> None:
         self.settings, self.folder = settings, folder
-        self.rank, self.processes = _join_processes()
-        self.device = torch.device(device or _best_device())
+        self.device = _device(device)
+        self.rank, self.processes = _join_processes(self.device)
         torch.manual_seed(settings.seed)
         self.encoder = Encoder(FREQUENCIES_HZ, aligned=settings.aligned).to(self.device)
         self.averaged = {name: value.clone() for name, value in self.encoder.state_dict().items()}
@@ -219,10 +220,16 @@ class Training:
         os.replace(partial, self.folder / CHECKPOINT)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
-        if state["settings"] != asdict(self.settings):
+        try:
+            state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
+            settings = state["settings"]
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
             raise OptionError(
-                f"{self.folder} holds a run with other settings ({state['settings']}): give another folder, or the same"
+                f'"{self.folder / CHECKPOINT}" is damaged or another program\'s: remove it, or give another folder'
+            ) from error
+        if settings != asdict(self.settings):
+            raise OptionError(
+                f"{self.folder} holds a run with other settings ({settings}): give another folder, or the same"
                 " options to go on with it"
             )
         self.encoder.load_state_dict(state["encoder"])
@@ -241,16 +248,21 @@ def _schedule(done: float, step: int, warm: int = 100) -> float:
     return min(1.0, (step + 1) / warm) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done)))
 
 
-def _best_device() -> str:
-    if not torch.cuda.is_available():
-        return "cpu"
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+def _device(asked: str | None) -> torch.device:
+    """What was asked for, by default a GPU where there is one: under torchrun each process its own."""
+    if asked not in (None, "cuda"):
+        return torch.device(asked)
+    if torch.cuda.is_available():
+        return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
+    if asked is None:
+        return torch.device("cpu")
+    raise OptionError("PyTorch finds no GPU here: train on another machine, or on the CPU")
 
 
-def _join_processes() -> tuple[int, int]:
+def _join_processes(device: torch.device) -> tuple[int, int]:
     """Rank and number of processes; more than one under torchrun."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 0, 1
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return torch.distributed.get_rank(), torch.distributed.get_world_size()

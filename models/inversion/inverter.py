@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...stream.geometry import Geometry
+from ...stream.parameter_file import longest_column
 from ..forward.electrodes import Electrodes
 from ..forward.mean_unit import CENTRE, MeanUnit
 from .dictionary import Dictionary
@@ -96,8 +97,9 @@ class Inverter:
         seed: int = 0,
     ) -> None:
         self.geometry = geometry
-        self.reason = None if _rows(geometry) >= FEWEST_ROWS else (
-            f"{_rows(geometry)} neighbouring electrodes along the fibres, at least {FEWEST_ROWS} are needed"
+        rows = longest_column(geometry)
+        self.reason = None if rows >= FEWEST_ROWS else (
+            f"{rows} neighbouring electrodes along the fibres, at least {FEWEST_ROWS} are needed"
         )  # fmt: skip
         if self.reason is not None:
             return
@@ -248,14 +250,3 @@ def _guesses(starts: NDArray[np.float64]) -> tuple[Tensor, NDArray[np.bool_]]:
     known = torch.isfinite(given).all(2)  # (units, starts)
     first = given[torch.arange(len(given)), known.int().argmax(1)]
     return torch.where(known[..., None], given, first[:, None]), known.any(1).numpy()
-
-
-def _rows(geometry: Geometry) -> int:
-    """Most electrodes in one column that follow each other."""
-    most = 0
-    for column in np.unique(geometry.col):
-        rows = np.sort(geometry.row[geometry.col == column])
-        breaks = np.flatnonzero(np.diff(rows) != 1)
-        edges = np.r_[-1, breaks, len(rows) - 1]
-        most = max(most, int(np.diff(edges).max()))
-    return most

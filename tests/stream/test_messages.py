@@ -83,7 +83,7 @@ def test_the_parameters_of_a_model_of_tomorrow_are_read():
     fields = msgspec.msgpack.decode(m.encode(EXAMPLES["params"]))
     fields |= {"fat_mm": 3, "fat_mm_sd": 0.5, "lonely": 1.0, "text": "no number", "text_sd": 1.0, "more": {"x": 1.0}}
     found = m.decode([topic("params"), msgspec.msgpack.encode(fields)])
-    assert found.more == EXAMPLES["params"].more | {"fat_mm": 3.0, "fat_mm_sd": 0.5, "text_sd": 1.0}
+    assert found.more == EXAMPLES["params"].more | {"fat_mm": 3.0, "fat_mm_sd": 0.5}
     assert found.iz_mm == 1.5
 
 

@@ -90,6 +90,7 @@ def trained(**changes):
         ({"names": ["cv_m_s", "cv_m_s"]}, "taken"),
         ({"names": ["cv_m_s", "cv_m_s_sd"]}, "taken"),
         ({"names": ["unit"]}, "taken"),
+        ({"names": ["more"]}, "taken"),
         ({"reported": []}, "nothing to report"),
         ({"reported": ["cv_m_s", "cv_m_s"]}, "twice"),
         ({"reported": ["speed"]}, "does not name"),

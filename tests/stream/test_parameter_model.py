@@ -139,6 +139,16 @@ def test_a_value_beyond_by_less_than_its_deviation_is_told(make, wave):
     assert far.reason is None
 
 
+@pytest.mark.parametrize(("beyond_mm", "told"), [(-1.0, True), (1.0, False)])
+def test_an_innervation_zone_off_the_array_is_left_out_alone(make, model, wave, beyond_mm, told):
+    clean = model.estimate(*wave(), 50)
+    edge = np.abs(model._place[:, 0]).max() + model._geometry.ied_mm
+    found = make(shift={"iz_mm": float(edge + beyond_mm - clean.values["iz_mm"])}).estimate(*wave(), 50)
+    assert (found.values["iz_mm"] is not None) == told
+    assert found.values["cv_m_s"] == clean.values["cv_m_s"]
+    assert found.reason == (None if told else "the innervation zone lies off the array")
+
+
 def test_a_linear_array_knows_no_depth(make, wave):
     found = make(LINEAR).estimate(*wave(16), 50)
     assert found.values["depth_mm"] is found.values["lateral_mm"] is found.sds["depth_mm"] is None
@@ -158,6 +168,7 @@ def test_less_noise_than_was_trained_counts_as_the_least_that_was(model, wave):
     quiet = model.estimate(waveform, np.full(32, 1e-4), good, 50)
     silent = model.estimate(waveform, np.zeros(32), good, 50)
     assert quiet.reason is silent.reason is None
+    assert silent.snr_db is None  # no number, and JSON has no infinity
     assert quiet.sds["iz_mm"] == pytest.approx(silent.sds["iz_mm"], rel=1e-3)
     assert quiet.sds["iz_mm"] < model.estimate(waveform, np.full(32, 4.0), good, 50).sds["iz_mm"]
 

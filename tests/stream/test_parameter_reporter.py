@@ -211,6 +211,19 @@ def test_a_model_that_fails_takes_every_number_back(bench):
     ]
 
 
+def test_a_model_that_answers_late_is_asked_for_every_number_again(bench):
+    bench.added[:] = 20, 20, 3
+    bench.run(1.0)
+    bench.worker.failure = "the parameter model has not answered for 5 s"
+    bench.run(0.1)
+    bench.publisher.sent.clear()
+    bench.worker.failure = ""
+    bench.run(1.0)
+    assert bench.reporter.fault == ""
+    told = {m.unit: (m.iz_mm, m.reason) for _, m in bench.params()}  # the last of each
+    assert told == {0: (0.0, None), 1: (1.0, None), 2: (None, FEW_SPIKES)}
+
+
 def test_units_that_no_muscle_has_are_not_estimated(bench):
     bench.added[:] = 20
     bench.run(1.0, plausible=False)

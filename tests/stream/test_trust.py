@@ -63,6 +63,15 @@ def test_a_bad_channel_does_not_count(planted, own):
     pipeline.averager._mean[:, :, 5] -= 1e4
 
 
+def test_channels_that_are_good_again_do_not_count_before_they_have_an_average(planted):
+    pipeline, trust = followed(planted, planted.emg)
+    pipeline.averager.begin_anew(np.arange(16) < 8)
+    for unit in range(3):
+        trust.tend(1e6 + unit, np.ones(16, bool))
+    assert (trust.likeness > 0.98).all()
+    assert not trust.strange
+
+
 def test_before_there_is_an_average_the_spikes_heights_decide(planted):
     trust = UnitTrust(planted.decoder, Pipeline(planted.decoder, 8).averager)
     trust.tend(0.0, np.ones(16, bool))

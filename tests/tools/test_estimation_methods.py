@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,21 @@ def test_the_encoder_says_nothing_of_an_array_that_it_was_not_trained_for(model,
     for answer in answers:
         assert set(answer.values.values()) == {None}
         assert words in answer.reason
+
+
+def test_a_bad_channel_costs_the_encoder_itself_alone(model):
+    """On a column of nine the fifth is bad: eight are left, though only four of them are neighbours."""
+    whole = array(rows=9, columns=1)
+    average = average_on(whole)
+    kept = np.flatnonzero(np.arange(9) != 4)
+    part = replace(whole, geometry=whole.geometry.select(kept), whole=whole.geometry)
+    assert part.used().tolist() == [True] * 4 + [False] + [True] * 4
+    own = UnitAverage(average.waveform[kept], average.noise[kept], 60, 0, 20.0)
+    missing = UnitAverage(average.waveform, np.where(np.arange(9) == 4, np.nan, average.noise), 60, 0, 20.0)
+    (answer,), (expected,) = by_encoder([own], part, model), by_encoder([missing], whole, model)
+    assert answer.values["cv_m_s"] is not None
+    assert answer == expected
+    assert by_encoder([own], replace(part, whole=None), model)[0].values["cv_m_s"] is None
 
 
 def test_the_classical_answer_keeps_what_pictures_need():

@@ -59,6 +59,11 @@ def test_it_writes_a_model_that_the_live_path_reads(
         (["-o", "model.txt"], "end it in .onnx"),
         (["-o", "model.onnx", "--supervised", "0", "--physics", "0"], "nothing to learn"),
         (["-o", "missing/model.onnx"], "there is no folder"),
+        pytest.param(
+            ["-o", "model.onnx", "--device", "cuda"],
+            "finds no GPU",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_bad_options(
@@ -67,3 +72,12 @@ def test_bad_options(
     monkeypatch.chdir(tmp_path)
     assert myodrive("train", *words).refused(sentence)
     assert not list(tmp_path.iterdir())
+
+
+def test_no_training_draws_what_tests_draw() -> None:
+    """Seeds of the tests begin at 1000; those of the smallest training lie beyond all of them."""
+    with pytest.raises(SystemExit):
+        arguments("-o", "model.onnx", "--seed", "0")
+    least = object.__new__(training.Training)
+    least.rank, least.settings = 0, training.TrainSettings(seed=arguments("-o", "m.onnx", "--seed", "1").seed)
+    assert least._generator(1 - least.settings.shards).initial_seed() > 2**30

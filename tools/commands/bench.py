@@ -25,12 +25,14 @@ USUAL_UNITS = 20  # decoded where nothing else is asked for
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("name", choices=list(MEASURED), help="what to measure")
-    parser.add_argument("--full", action="store_true", help="params: every row, with 500 units (emg: 200), for hours")
+    parser.add_argument(
+        "--full", action="store_true", help="params: every row, with 500 units (of EMG 200), for an hour"
+    )
     parser.add_argument("--channels", type=int, default=64, help="throughput: channels (%(default)s)")
     parser.add_argument(
         "--units",
         type=int,
-        help="latency, throughput: units (20); params: units a row (40); ablation: test units (200)",
+        help="latency, throughput: units (20); params: units a row (300, of EMG 40); ablation: test units (200)",
     )
     parser.add_argument(
         "--steps", type=whole_number(1, 100_000), default=300, help="ablation: of each training (%(default)s)"

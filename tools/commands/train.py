@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--folder", help="for checkpoint and log; an interrupted run there goes on (the output's name with .run)"
     )
     parser.add_argument("--steps", type=whole_number(1, 10_000_000), help="of training (%(default)s)", default=3300)
-    parser.add_argument("--seed", type=whole_number(0, 10_000), default=1, help="of every random draw (%(default)s)")
+    parser.add_argument("--seed", type=whole_number(1, 10_000), default=1, help="of every random draw (%(default)s)")
     parser.add_argument(
         "--supervised", type=number(0, 1000), default=1.0, help="weight of the true parameters (%(default)s)"
     )

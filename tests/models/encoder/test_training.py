@@ -68,6 +68,16 @@ def test_other_settings_are_refused_and_nothing_is_changed(tmp_path: Path) -> No
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -> None:
+    if damage is None:
+        torch.save([1.0], tmp_path / CHECKPOINT)
+    else:
+        (tmp_path / CHECKPOINT).write_bytes(damage)
+    with pytest.raises(OptionError, match="damaged"):
+        Training(SMALL, tmp_path)
+
+
 def test_it_learns_a_batch(tmp_path: Path, shards) -> None:
     training = Training(SMALL, tmp_path)
     batch = make_batch(shards, 8, 4, 16, training.receiver, torch.Generator().manual_seed(1))
