@@ -20,6 +20,7 @@ MOST_SHARE = 0.35  # of one core's time that the model may take: 20 units at 1 H
 MUAP_S = 1.0 / 30.0
 MOST_AT_ONCE = 8  # messages that a new subscriber gets between two hops
 NO_MODEL = "no parameter model runs"
+OTHER_UNITS = "the units do not look or discharge as in the calibration: calibrate again"
 
 
 @dataclass
@@ -98,9 +99,9 @@ class ParameterReporter:
 
     def _follow(self, worker: ParameterWorker, now: float, plausible: bool) -> None:
         finished = worker.take()
-        if finished is not None:
+        if finished is not None and plausible:
             self._take_up(finished, now)
-        fault = worker.fault(now)
+        fault = worker.fault(now) or ("" if plausible else OTHER_UNITS)
         if fault != self.fault:
             before, self.fault = self.fault, fault
             if fault:

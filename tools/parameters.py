@@ -70,12 +70,13 @@ def choose_model(asked: str | None, decoder: Decoder) -> ChosenModel:
     except ParameterModelError as error:
         if asked is not None:
             raise
-        return _without(str(error))
+        return _without(str(error), "the shipped one cannot be read or run, see what this session said at its start")
     return ChosenModel(model, f"parameters by {_named(file)}", "")
 
 
-def _without(reason: str) -> ChosenModel:
-    return ChosenModel(None, f"no parameters: {reason}", f"no parameter model runs: {reason}")
+def _without(reason: str, told: str | None = None) -> ChosenModel:
+    """None, and why; `told` to the subscribers instead of what holds a path."""
+    return ChosenModel(None, f"no parameters: {reason}", f"no parameter model runs: {told or reason}")
 
 
 def _named(file: ParameterFile) -> str:

@@ -8,7 +8,7 @@ import pytest
 from myodrive.stream.average import SpikeAverager
 from myodrive.stream.messages import Muap, Params
 from myodrive.stream.parameter_model import FEW_SPIKES, Estimate
-from myodrive.stream.parameter_reporter import MOST_AT_ONCE, MOST_SHARE, ParameterReporter
+from myodrive.stream.parameter_reporter import MOST_AT_ONCE, MOST_SHARE, OTHER_UNITS, ParameterReporter
 from myodrive.stream.parameter_worker import Finished
 
 
@@ -230,6 +230,19 @@ def test_units_that_no_muscle_has_are_not_estimated(bench):
     assert bench.worker.offers == []
     bench.run(1.0)
     assert len(bench.worker.offers) == 3
+
+
+def test_places_are_taken_back_when_the_units_are_no_longer_those_of_the_calibration(bench):
+    bench.added[:] = 20
+    bench.run(1.0)
+    bench.publisher.sent.clear()
+    bench.run(1.0, plausible=False)
+    assert {m.unit: (m.iz_mm, m.reason) for _, m in bench.params()} == {
+        unit: (None, OTHER_UNITS) for unit in range(3)
+    }  # fmt: skip
+    bench.publisher.sent.clear()
+    bench.run(1.0)
+    assert {m.unit: m.iz_mm for _, m in bench.params()} == {0: 0.0, 1: 1.0, 2: 2.0}
 
 
 # waveforms

@@ -64,3 +64,4 @@ def test_what_cannot_be_read_is_an_error_where_it_was_asked_for(decoder, tmp_pat
     chosen = choose_model(None, decoder)
     assert chosen.model is None
     assert "no ONNX file" in chosen.line
+    assert str(tmp_path) not in chosen.why_none  # which goes to whoever subscribes
