@@ -91,7 +91,7 @@ def test_the_full_table_has_every_row_and_units_enough(monkeypatch):
     assert [seed for _, _, seed in asked] == list(range(FIRST_SEED, FIRST_SEED + len(ROWS)))
     asked.clear()
     params()
-    assert {count for _, count, _ in asked} == {40}
+    assert {(row.input, count) for row, count, _ in asked} == {("muap", 300), ("emg", 40)}
     assert [row for row, _, _ in asked] == [row for row in ROWS if row.usual]
 
 
