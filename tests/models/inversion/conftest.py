@@ -7,7 +7,9 @@ import torch
 from myodrive.models.bandpass import design_filter
 from myodrive.models.forward.electrodes import Electrodes
 from myodrive.models.forward.mean_unit import MeanUnit
-from myodrive.models.inversion.parameters import DELAY, prior_draws
+from myodrive.models.inversion import inverter as module
+from myodrive.models.inversion.inverter import Inverter
+from myodrive.models.inversion.parameters import DELAY, NAMES, prior_draws
 from myodrive.stream.geometry import Geometry
 
 
@@ -48,3 +50,30 @@ def noisy():
         return waveforms + sd[..., None] * noise, sd.square().expand(waveforms.shape[:2])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def truth(geometry):
+    """Four units under the array, near the surface."""
+    drawn = prior_draws(4, geometry, torch.Generator().manual_seed(2))
+    drawn[:, NAMES.index("depth_mm")] = 6.0
+    drawn[:, NAMES.index("lateral_mm")] = 0.0
+    drawn[:, DELAY] = 9.0
+    return drawn
+
+
+@pytest.fixture(scope="session")
+def measured(model, truth, noisy):
+    """Their waveforms with noise, and its variance."""
+    waveforms, variance = noisy(model(truth), 0.1)
+    return waveforms.numpy(), variance.double().numpy()
+
+
+@pytest.fixture(scope="session")
+def inverter(geometry, band):
+    """With a small dictionary."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ENTRIES", 800)
+        made = Inverter(geometry, band[2], band[0], band[1])
+        made._dictionary  # noqa: B018  made with so many entries
+    return made

@@ -7,32 +7,7 @@ import pytest
 import torch
 
 from myodrive.models.inversion import inverter as module
-from myodrive.models.inversion.inverter import Inverter
 from myodrive.models.inversion.parameters import DELAY, NAMES, prior_draws
-
-
-@pytest.fixture(scope="module")
-def truth(geometry):
-    drawn = prior_draws(4, geometry, torch.Generator().manual_seed(2))
-    drawn[:, NAMES.index("depth_mm")] = 6.0
-    drawn[:, NAMES.index("lateral_mm")] = 0.0
-    drawn[:, DELAY] = 9.0
-    return drawn
-
-
-@pytest.fixture(scope="module")
-def measured(model, truth, noisy):
-    waveforms, variance = noisy(model(truth), 0.1)
-    return waveforms.numpy(), variance.double().numpy()
-
-
-@pytest.fixture(scope="module")
-def inverter(geometry, band):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ENTRIES", 800)
-        made = Inverter(geometry, band[2], band[0], band[1])
-        made._dictionary  # noqa: B018  made with so many entries
-    return made
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from myodrive.models.inversion import inverter as module
 from myodrive.models.inversion.dictionary import Dictionary
 from myodrive.models.inversion.fit import fit
 from myodrive.models.inversion.inverter import Inverter
@@ -69,30 +68,6 @@ def test_too_few_rows_give_a_reason_that_names_the_minimum(band):
     found = Inverter(FOUR_ROWS, band[2], band[0], band[1]).invert(np.ones((2, 4, band[1]), np.float32), np.ones((2, 4)))
     assert [one.values["innervation_zone_mm"] for one in found] == [None, None]
     assert "at least 5" in found[0].reason
-
-
-@pytest.fixture(scope="module")
-def truth(geometry):
-    drawn = prior_draws(4, geometry, torch.Generator().manual_seed(2))
-    drawn[:, NAMES.index("depth_mm")] = 6.0
-    drawn[:, NAMES.index("lateral_mm")] = 0.0
-    drawn[:, DELAY] = 9.0
-    return drawn
-
-
-@pytest.fixture(scope="module")
-def measured(model, truth, noisy):
-    waveforms, variance = noisy(model(truth), 0.1)
-    return waveforms.numpy(), variance.double().numpy()
-
-
-@pytest.fixture(scope="module")
-def inverter(geometry, band):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ENTRIES", 800)
-        made = Inverter(geometry, band[2], band[0], band[1])
-        made._dictionary  # noqa: B018  made with so many entries
-    return made
 
 
 def test_an_inverter_gets_within_its_uncertainty(inverter, measured, truth):

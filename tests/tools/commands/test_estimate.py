@@ -119,8 +119,8 @@ def few_rows(muscle, recording_like):
 
 @pytest.mark.parametrize("method", ["physics", "classical"])
 def test_too_few_rows_give_no_number_and_name_the_least_everywhere(myodrive, muscle, recording_like, tmp_path, method):
-    if method == "physics" and not estimation_methods.has_torch():
-        pytest.skip("needs PyTorch")
+    if method == "physics":
+        pytest.importorskip("torch")
     recording, decoder = few_rows(muscle, recording_like), tmp_path / "few.onnx"
     report, table = tmp_path / "report.html", tmp_path / "pool.tsv"
     assert myodrive("calibrate", recording, "-o", decoder, "--json").code == 0
