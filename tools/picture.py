@@ -9,6 +9,7 @@ from .table import Picture
 
 SPAN_S = 10.0
 WIDTH, LEFT, RIGHT, TOP, ROW = 1000, 150, 20, 92, 20
+ZONE_X, VELOCITY_X, LEFT_OF_RASTER = 246, 392, 412  # where the parameters' columns end and the raster begins, if known
 INK, FAINT, PAPER, MARK, GOOD = "#d8dee9", "#7b8494", "#1d2129", "#88c0d0", "#a3be8c"
 
 
@@ -55,13 +56,21 @@ def _header(picture: Picture) -> list[str]:
             FAINT,
         ),
         _text(16, TOP - 10, "unit  SIL   1/s", FAINT),
+        *(_text(x, TOP - 10, name, FAINT, "end") for name, x in _parameter_columns(picture)),
         _text(WIDTH - RIGHT, TOP - 10, f"last {SPAN_S:g} s", FAINT, "end"),
     ]  # fmt: skip
+
+
+def _parameter_columns(picture: Picture) -> list[tuple[str, int]]:
+    """Heading and right edge of the columns of parameters; none while none is known."""
+    return [("IZ", ZONE_X), ("CV", VELOCITY_X)] if picture.knows_parameters() else []
 
 
 def _raster(picture: Picture) -> list[str]:
     entries = picture.units.units if picture.units is not None else []
     rates = picture.drive.rate if picture.drive is not None else []
+    columns = _parameter_columns(picture)
+    left = LEFT_OF_RASTER if columns else LEFT
     drawn = []
     for line, entry in enumerate(entries):
         y = TOP + ROW * line
@@ -69,8 +78,10 @@ def _raster(picture: Picture) -> list[str]:
         drawn.append(_text(34, y + 14, str(entry.id), anchor="end"))
         drawn.append(_text(84, y + 14, f"{entry.sil:.2f}", anchor="end"))
         drawn.append(_text(132, y + 14, f"{rate:.1f}", anchor="end"))
+        told = picture.parameters(entry.id) if columns else []
+        drawn += [_text(x, y + 14, words, anchor="end") for words, (_, x) in zip(told, columns, strict=True)]
         marks = "".join(
-            f"M{LEFT + (1 - ago / SPAN_S) * (WIDTH - LEFT - RIGHT):.1f} {y + 3}v{ROW - 6}"
+            f"M{left + (1 - ago / SPAN_S) * (WIDTH - left - RIGHT):.1f} {y + 3}v{ROW - 6}"
             for ago in picture.ago(entry.id, SPAN_S)
         )
         drawn.append(f'<path d="{marks}" stroke="{MARK}" stroke-width="1.6"/>' if marks else "")

@@ -58,7 +58,7 @@ class Picture:
 
     def render(self, width: int, missed: int, age_s: float) -> Group:
         """The picture as rich draws it; `age_s` is how long no message has come."""
-        columns = max(20, min(100, width - 34 - (PARAMETER_COLUMNS if self._knows_parameters() else 0)))
+        columns = max(20, min(100, width - 34 - (PARAMETER_COLUMNS if self.knows_parameters() else 0)))
         return Group(self._header(missed, age_s), self._command(columns - 20, age_s), self._rows(columns))
 
     def _header(self, missed: int, age_s: float) -> Panel:
@@ -92,7 +92,7 @@ class Picture:
         table = Table(box=None, padding=(0, 1), expand=False)
         for name in ("unit", "SIL", "1/s", "spikes"):
             table.add_column(name, justify="right")
-        for name in ("IZ", "CV") if self._knows_parameters() else ():
+        for name in ("IZ", "CV") if self.knows_parameters() else ():
             table.add_column(name, justify="right", no_wrap=True)
         span = columns * CELL_S
         table.add_column(f"last {span:.1f} s", justify="left")
@@ -108,15 +108,15 @@ class Picture:
             train = Text("".join(CELLS[mark] for mark in marks[entry.id]), style="bold cyan")
             rate = rates[entry.id] if entry.id < len(rates) else 0.0
             cells = [str(entry.id), f"{entry.sil:.2f}", f"{rate:.1f}", str(self.discharges[entry.id])]
-            if self._knows_parameters():
-                cells += self._parameters(entry.id)
+            if self.knows_parameters():
+                cells += self.parameters(entry.id)
             table.add_row(*cells, train)
         return table
 
-    def _knows_parameters(self) -> bool:
+    def knows_parameters(self) -> bool:
         return any(known.iz_mm is not None or known.cv_m_s is not None for known in self.params.values())
 
-    def _parameters(self, unit: int) -> list[str]:
+    def parameters(self, unit: int) -> list[str]:
         """Innervation zone and conduction velocity of a unit, as far as they are known."""
         known = self.params.get(unit)
         if known is None:
