@@ -17,6 +17,7 @@ from ..models.quality import interval_variation, mean_rate
 from ..models.waveforms import UnitAverage, average_file
 from ..stream.decoder_file import Decoder
 from ..stream.filter import CausalFilter
+from ..stream.parameter_model import FEWEST_SPIKES
 from ..stream.watch import GOOD, REASONS
 from .estimation_channels import bad_channels
 from .estimation_methods import FOUR, Answer, Array, by_classical, by_encoder, by_physics, nothing
@@ -25,7 +26,6 @@ from .recording import Recording
 if TYPE_CHECKING:
     from ..stream.parameter_file import ParameterFile
 
-FEWEST_SPIKES = 20  # averaged; below, the noise left in the waveform is of the size of small units
 ISOLATED_S = 0.5  # a discharge further from the next is not yet, or no more, the unit's steady firing
 AVERAGED, METHOD_DONE = 0.15, 0.9  # of the progress, when the averages and the main method are through
 

@@ -13,16 +13,12 @@ import torch
 from ..export.parameters import write_parameter_model
 from ..models.encoder.batches import SNR_DB
 from ..models.encoder.calibration import Calibrated, calibrate_uncertainty
-from ..models.encoder.draws import SPACINGS_MM
+from ..models.encoder.draws import SPACINGS_MM, WIDE
 from ..models.encoder.quantities import GRIDS_ONLY, NAMES, REPORTED
 from ..models.encoder.training import FREQUENCIES_HZ, LOG, Training
 from ..stream.average import AFTER_S, BEFORE_S
 from .whole_file import written_whole
 
-RANGES = {  # what training drew, wide shards included; that of the zone is the array's, see `ParameterModel`
-    "cv_m_s": (2.2, 6.5), "depth_mm": (2.0, 25.0), "half_length_low_mm": (38.0, 92.0),
-    "half_length_high_mm": (38.0, 92.0), "iz_spread_mm": (1.0, 20.0),
-}  # fmt: skip
 ROWS, CHANNELS = (5, 32), (5, 320)
 EXAMPLES = 4  # of each of the table's shapes' units, in the check of the export
 
@@ -44,7 +40,7 @@ def finish(training: Training, output: Path, progress: Any = lambda share: None)
         "filter": {"low_hz": 20.0, "high_hz": 500.0}, "montage": "monopolar",
         "trained": {
             "ied_mm": list(SPACINGS_MM), "rows": list(ROWS), "channels": list(CHANNELS), "snr_db": list(SNR_DB),
-            "fs_hz_least": 1000.0, "ranges": {name: list(pair) for name, pair in RANGES.items()},
+            "fs_hz_least": 1000.0, "ranges": {name: list(pair) for name, pair in WIDE.items()},
         },
         "created_by": created_by,
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,9 +170,8 @@ def make_batch(
     )
 
 
-def _residue(clean: Tensor, random: object) -> Tensor:
+def _residue(clean: Tensor, random: Callable[..., Tensor]) -> Tensor:
     """What averaging leaves of other units: some of the batch's other waveforms, at random times."""
-    assert callable(random)
     count, _, samples = clean.shape
     residue = torch.zeros_like(clean)
     for _ in range(3):

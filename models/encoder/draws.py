@@ -6,6 +6,7 @@ conducts. The cylinder is never drawn: it is what the encoder is tested on witho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,10 @@ WIDE_SHARE, HALF_SPACE_SHARE = 0.3, 0.1
 SPACINGS_MM = (3.0, 10.0)
 USUAL_SPACINGS_MM = (4.0, 5.0, 8.0, 10.0)
 REACH_MM = 100.0
+WIDE = {  # what the wider shards draw; the exported model names these as its range
+    "cv_m_s": (2.2, 6.5), "depth_mm": (2.0, 25.0), "half_length_low_mm": (38.0, 92.0),
+    "half_length_high_mm": (38.0, 92.0), "iz_spread_mm": (1.0, 20.0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,12 @@ def draw_shard(generator: torch.Generator, device: torch.device | str = "cpu", u
     edge = -1.0 if table else 1.5  # spacings beyond the array
     parameters = UnitParameters.of(
         innervation_zone_mm=uniform(-1.0, 1.0) * (along + edge * ied_mm),
-        conduction_velocity_m_s=uniform(2.5, 5.5) if table else uniform(2.2, 6.5),
-        depth_mm=uniform(3.0, 20.0) if table else uniform(2.0, 25.0),
+        conduction_velocity_m_s=uniform(2.5, 5.5) if table else uniform(*WIDE["cv_m_s"]),
+        depth_mm=uniform(3.0, 20.0) if table else uniform(*WIDE["depth_mm"]),
         lateral_mm=uniform(-1.0, 1.0) * (across + (5.0 if table else 10.0)),
-        half_length_low_mm=uniform(45.0, 80.0) if table else uniform(38.0, 92.0),
-        half_length_high_mm=uniform(45.0, 80.0) if table else uniform(38.0, 92.0),
-        iz_spread_mm=uniform(2.0, 15.0) if table else uniform(1.0, 20.0),
+        half_length_low_mm=uniform(45.0, 80.0) if table else uniform(*WIDE["half_length_low_mm"]),
+        half_length_high_mm=uniform(45.0, 80.0) if table else uniform(*WIDE["half_length_high_mm"]),
+        iz_spread_mm=uniform(2.0, 15.0) if table else uniform(*WIDE["iz_spread_mm"]),
         tendon_spread_mm=uniform(2.0, 10.0),
         radius_mm=uniform(2.0, 6.0) if table else uniform(1.5, 8.0),
         cv_sd_m_s=uniform(0.0, 0.2) if table else uniform(0.0, 0.3),
@@ -113,8 +118,7 @@ def draw_shard(generator: torch.Generator, device: torch.device | str = "cpu", u
     return Shard(waveform.unflatten(1, (rows, columns)), expected.to(device), ied_mm, conductor, table)
 
 
-def _draw_conductor(table: bool, one: object) -> Conductor:
-    assert callable(one)
+def _draw_conductor(table: bool, one: Callable[[float, float], float]) -> Conductor:
     if table:
         return PlanarLayers(fat_mm=one(1.0, 6.0), anisotropy=one(4.0, 6.5))
     if one(0.0, 1.0) < HALF_SPACE_SHARE / WIDE_SHARE:

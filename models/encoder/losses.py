@@ -9,7 +9,7 @@ from ..forward.electrodes import Electrodes
 from ..forward.fibres import quadrature_deviates
 from ..forward.waveform import WaveformModel
 from .batches import Receiver
-from .draws import Shard, large_array, window
+from .draws import REACH_MM, Shard, large_array, window
 from .quantities import DELAY, NAMES, QUANTITIES, as_units, middles, scales
 
 WEIGHTS = {"iz_mm": 2.0, "cv_m_s": 2.0}  # the quantities the project is judged by; others weigh 1 or less
@@ -62,7 +62,7 @@ class Decoder:
         geometry = large_array(rows, columns, shard.ied_mm)
         device = shard.waveform.device
         electrodes = Electrodes.from_geometry(geometry, "monopolar")
-        self._model = WaveformModel(shard.conductor, electrodes, window(), reach_mm=100.0, device=device)
+        self._model = WaveformModel(shard.conductor, electrodes, window(), reach_mm=REACH_MM, device=device)
         self._receiver = receiver
         self._deviates = quadrature_deviates(DECODER_FIBRES).to(device)
         self._columns = columns
