@@ -28,6 +28,7 @@ def write_decoder(
     inverse_covariance: NDArray[np.float32],
     unit_means: NDArray[np.float32],
     windows: NDArray[np.float32],
+    responses: NDArray[np.float32] | None = None,
 ) -> str:
     """Write one self-contained decoder file; needs neither PyTorch nor the ``onnx`` package.
 
@@ -47,6 +48,9 @@ def write_decoder(
     unit_means : ndarray of float32, shape (extension * channels, units), uV
     windows : ndarray of float32, shape (n, extension * channels), uV
         Extended samples of the recording, for the parity check; a few thousand are enough.
+    responses : ndarray of float32, shape (units, units, length), optional
+        ``responses[k, j, u]`` is source k at sample ``t - before + u`` when unit j alone discharges at sample t. Goes
+        with ``info.detector.cancellation`` and ``SCHEMA_WITH_CANCELLATION``.
 
     Returns
     -------
@@ -68,6 +72,8 @@ def write_decoder(
         "inverse_covariance": np.ascontiguousarray(inverse_covariance, np.float32),
         "unit_means": np.ascontiguousarray(unit_means, np.float32),
     }
+    if responses is not None:
+        matrices["responses"] = np.ascontiguousarray(responses, np.float32)
     windows = np.ascontiguousarray(windows, np.float32)
     model = _filled(matrices, metadata_of(info))
     decoder = decoder_from_bytes(model, str(path))  # shapes, metadata and numbers, before anything is written

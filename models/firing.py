@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,10 @@ class Firing:
     rate_hz: float
     irregular: float
     crowded: float
+
+    def at(self, spikes: NDArray[np.int64]) -> Firing:
+        """The same with its discharges elsewhere, such as at another instant of the same waveform."""
+        return replace(self, spikes=spikes)
 
     def meets(self, limits: FiringLimits, min_sil: float | None = None) -> bool:
         """Whether one motor unit can be behind this source; `min_sil` replaces the limits' own."""

@@ -106,7 +106,7 @@ def separate(
     usual = default_extension(len(channels))
     extension = settings.extension or live_extension(len(channels))
     search_extension = settings.search_extension or min(extension, usual)
-    settings = replace(settings, limits=_for_length(settings.limits, len(emg) / fs_hz))
+    settings = replace(settings, limits=for_length(settings.limits, len(emg) / fs_hz))
     edge = round(settings.edge_s * fs_hz)
     scale = float(np.sqrt(np.mean(np.square(emg[:, channels], dtype=np.float64))))
     whole = np.ascontiguousarray(emg[:, channels] / np.float32(scale), np.float32)
@@ -115,7 +115,7 @@ def separate(
     stretch = active_stretch(inner, fs_hz)
     active, start = inner[stretch], edge + stretch.start
 
-    units, log = _successive_cancellation(active, search_extension, settings, fs_hz, progress)
+    units, log = successive_cancellation(active, search_extension, settings, fs_hz, progress)
     whitening = fit_ridge(active, extension, settings.ridge)
     aligned = [align(active, one.spikes, whitening, extension, extension // 2) for one in units]
     trains = [train + start for train, _ in aligned]  # samples of the whole recording
@@ -125,7 +125,7 @@ def separate(
     return _on_all_channels(replace(frozen, log=tuple(log)), channels, emg.shape[1], scale)
 
 
-def _for_length(limits: FiringLimits, seconds: float) -> FiringLimits:
+def for_length(limits: FiringLimits, seconds: float) -> FiringLimits:
     """The limits with fewer discharges asked of a recording shorter than `USUAL_S`."""
     return replace(limits, min_discharges=round(limits.min_discharges * min(1.0, seconds / USUAL_S)))
 
@@ -155,14 +155,31 @@ def usable_channels(
     return alive
 
 
-def _successive_cancellation(
+def successive_cancellation(
     emg: NDArray[np.float32],
     extension: int,
     settings: SearchSettings,
     fs_hz: float,
     progress: Callable[[float, int], None] | None,
 ) -> tuple[list[Firing], list[Round]]:
-    """Find units, subtract them, and search what is left, until a round brings nothing new."""
+    """Find units, subtract them, and search what is left, until a round brings nothing new.
+
+    Parameters
+    ----------
+    emg : ndarray of float32, shape (samples, channels)
+        Of a contraction, filtered and scaled to a variance of 1.
+    extension : int
+    settings : SearchSettings
+    fs_hz : float
+    progress : callable, optional
+        Called with the fraction done, 0 to 1, and the units held.
+
+    Returns
+    -------
+    list of Firing
+        The units, on what the others leave.
+    list of Round
+    """
     limits, reach = settings.limits, max(round(settings.peel_s * fs_hz), extension)
     before, after = reach + extension // 2, reach - extension // 2  # the filter looks at the samples before its peak
     contrast = CONTRASTS[settings.contrast]
@@ -238,7 +255,7 @@ def _freeze(
     """Give each unit its linear filter, decode the recording with it, and keep what it separates."""
     limits = settings.limits
     if not means:
-        raise CalibrationError(_NOTHING_FOUND)
+        raise CalibrationError(NOTHING_FOUND)
     filters = linear_filters(means, whitening)
     sources = np.ascontiguousarray(project(emg, filters, extension).T)  # (units, samples)
     inside = [judge(source[edge : len(emg) - edge], fs_hz, limits.refractory_s) for source in sources]
@@ -251,7 +268,7 @@ def _freeze(
     distinct_ones = distinct([judged[i].spikes for i in good], np.array([judged[i].sil for i in good]), fs_hz)
     kept = [good[index] for index in distinct_ones]
     if not kept:
-        raise CalibrationError(_NOTHING_FOUND)
+        raise CalibrationError(NOTHING_FOUND)
     refractory = max(1, round(limits.refractory_s * fs_hz))
     discharges = []
     for index in kept:
@@ -277,7 +294,7 @@ def _agreement(found: NDArray[np.int64], train: NDArray[np.int64], fs_hz: float)
     return agree(found, train, tolerance=max(1, round(0.001 * fs_hz)), max_shift=round(0.01 * fs_hz)).roa
 
 
-_NOTHING_FOUND = (
+NOTHING_FOUND = (
     "no motor unit could be told apart from the others in this recording: "
     "record a longer or stronger contraction, and check the electrodes' contact"
 )

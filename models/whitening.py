@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..stream.errors import CalibrationError
 from .extension import extended_covariance
 
+LEAST_SHARE = 1e-7  # of the largest eigenvalue: the covariances are float32, good to 7 digits
+
 
 @dataclass(frozen=True)
 class Whitening:
@@ -83,8 +85,26 @@ def fit_ridge(emg: NDArray[np.float32], extension: int, share: float) -> Whiteni
     return Whitening("ridge", matrix.shape[1], added, np.ascontiguousarray(matrix, np.float32))
 
 
+def triangular(covariance: NDArray[np.float64], share: float) -> Whitening:
+    """The same of a covariance that is given, by its Cholesky factor: a tenth of the time.
+
+    Parameters
+    ----------
+    covariance : ndarray of float64, shape (extended, extended), uV^2
+        Changed.
+    share : float
+        Of the mean of the smaller half of the eigenvalues.
+    """
+    values = scipy.linalg.eigvalsh(covariance.astype(np.float32), overwrite_a=True, check_finite=False)
+    added = share * max(float(values[: len(values) // 2].mean()), LEAST_SHARE * float(values[-1]))
+    covariance.flat[:: len(covariance) + 1] += added
+    factor = scipy.linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+    matrix = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, trans="T", check_finite=False)
+    return Whitening("ridge", len(matrix), added, np.ascontiguousarray(matrix, np.float32))
+
+
 def _spectrum(emg: NDArray[np.float32], extension: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     values, vectors = scipy.linalg.eigh(extended_covariance(emg, extension), overwrite_a=True, check_finite=False)
     if not values[-1] > 0:
         raise CalibrationError("every channel is flat: check the electrodes and record again")
-    return np.maximum(values, 1e-7 * values[-1]), vectors  # the covariances are float32, good to 7 digits
+    return np.maximum(values, LEAST_SHARE * values[-1]), vectors

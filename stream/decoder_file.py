@@ -3,6 +3,9 @@
 The graph maps a block of extended samples to the sources of every unit, ``sources = window @ filters``. What the
 sampling rate, channels, filter, units and levels are stands in its metadata as JSON; matrices that are not part of
 the graph (whitening, inverse covariance, unit means, separation vectors) ride along as further initializers.
+
+A decoder whose units are judged with the other units taken out holds the `responses` of the sources to each unit's
+discharge as well, and has a schema of its own: a reader that would ignore them must refuse it, not find false spikes.
 """
 
 from __future__ import annotations
@@ -21,9 +24,12 @@ from .geometry import Geometry
 from .onnx_file import Node, OnnxFile, read_onnx
 
 SCHEMA = 1
+SCHEMA_WITH_CANCELLATION = 2
 BLOCK = 8  # samples a graph call takes; anchored to the sample count, so any hop gives the same sources
 PREFIX = "myodrive."
 LARGEST_DECODER_BYTES = 256 * 2**20
+LONGEST_RESPONSE = 4096  # samples; ten times that of the slowest unit at 10 kHz
+LONGEST_WINDOW = 2048  # samples of look-ahead with cancellation: the work grows with it
 GRAPH = (Node("MatMul", ("window", "filters"), ("sources",)),)
 MONTAGES = ("monopolar", "single-differential")
 
@@ -83,11 +89,24 @@ class Unit(msgspec.Struct, frozen=True):
     parameters: dict[str, Any] = {}
 
 
-class DetectorSettings(msgspec.Struct, frozen=True):
-    """When a peak of a source counts as a discharge; both in samples."""
+class CancellationSettings(msgspec.Struct, frozen=True):
+    """How other units' discharges are taken out of a unit's source.
+
+    ``before``: samples of a response before the discharge. ``stride``: samples from one decided window to the next.
+    ``weight``: of each unit, the log-likelihood ratio that 1 of its source is worth.
+    """
+
+    before: int
+    stride: int
+    weight: list[float]
+
+
+class DetectorSettings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a peak of a source counts as a discharge; ``lookahead`` and ``refractory`` in samples."""
 
     lookahead: int
     refractory: int
+    cancellation: CancellationSettings | None = None
 
 
 class CommandLevels(msgspec.Struct, frozen=True):
@@ -133,6 +152,8 @@ class Decoder:
     model : OnnxFile
     sha256 : str
     path : str
+    responses : ndarray of float32, shape (units, units, length), or None
+        ``responses[k, j, u]`` is source k at sample ``t - before + u`` when unit j alone discharges at sample t.
     """
 
     info: DecoderInfo
@@ -144,6 +165,7 @@ class Decoder:
     model: OnnxFile
     sha256: str
     path: str
+    responses: NDArray[np.float32] | None = None
 
 
 def metadata_of(info: DecoderInfo) -> dict[str, str]:
@@ -181,13 +203,17 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
     rank = info.whitening.rank
     if model.nodes != GRAPH or model.inputs != {"window": (BLOCK, k)} or model.outputs != {"sources": (BLOCK, m)}:
         raise DecoderError(f'"{path}" has another graph than a decoder of this version: calibrate again')
-    expected = {
+    expected: dict[str, tuple[int, ...]] = {
         "filters": (k, m),
         "separation_vectors": (rank, m),
         "whitening": (k, rank),
         "inverse_covariance": (k, k),
         "unit_means": (k, m),
     }
+    if info.detector.cancellation is not None:
+        expected["responses"] = (m, m, _response_length(model, info.detector.cancellation, path))
+    elif "responses" in model.initializers:
+        raise DecoderError(f'"{path}" has responses and does not say how to use them: calibrate again')
     matrices: dict[str, NDArray[np.float32]] = {}
     for name, shape in expected.items():
         if name not in model.initializers:
@@ -199,17 +225,32 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
         if not np.isfinite(matrix).all():
             raise DecoderError(f'"{path}" has values in {name} that are not numbers: calibrate again')
         matrices[name] = cast(NDArray[np.float32], matrix)
+    if info.detector.cancellation is not None:
+        own = matrices["responses"][np.arange(m), np.arange(m), info.detector.cancellation.before]
+        if not (own > 0).all():
+            raise DecoderError(f'"{path}" has a unit whose discharge does not raise its own source: calibrate again')
     return Decoder(info=info, model=model, sha256=hashlib.sha256(raw).hexdigest(), path=path, **matrices)
+
+
+def _response_length(model: OnnxFile, cancellation: CancellationSettings, path: str) -> int:
+    """Samples of the responses in the file; what else is wrong with them shows when they are held to their shape."""
+    responses = model.initializers.get("responses")
+    length = responses.shape[-1] if responses is not None and responses.ndim else 1
+    if responses is not None and not 0 <= cancellation.before < length <= LONGEST_RESPONSE:
+        raise DecoderError(
+            f'"{path}" has responses of {length} samples with the discharge at {cancellation.before}: calibrate again'
+        )
+    return length
 
 
 def _info_of(model: OnnxFile, path: str) -> DecoderInfo:
     metadata = model.metadata
     if PREFIX + "schema" not in metadata:
         raise DecoderError(f'"{path}" is an ONNX file of another program: give one that `myodrive calibrate` wrote')
-    if metadata[PREFIX + "schema"] != str(SCHEMA):
+    if metadata[PREFIX + "schema"] not in (str(SCHEMA), str(SCHEMA_WITH_CANCELLATION)):
         raise DecoderError(
-            f'"{path}" has decoder schema {_shown(metadata[PREFIX + "schema"])}, this version reads {SCHEMA}: '
-            "calibrate again with this version"
+            f'"{path}" has decoder schema {_shown(metadata[PREFIX + "schema"])}, this version reads {SCHEMA} and '
+            f"{SCHEMA_WITH_CANCELLATION}: calibrate again with this version"
         )
     fields = {}
     for key, value in metadata.items():
@@ -265,11 +306,30 @@ def _fault(info: DecoderInfo) -> str | None:
         (any(not 0 < unit.threshold < unit.spike_height for unit in info.units), "a threshold above its spikes"),
         (not 0 <= info.detector.lookahead <= 10_000, f"a look-ahead of {info.detector.lookahead} samples"),
         (not 0 <= info.detector.refractory <= 100_000, f"a refractory time of {info.detector.refractory} samples"),
+        (info.schema != _schema_of(info.detector), "a schema that does not fit its detector"),
+        *_cancellation_checks(info),
         (not info.command.full > info.command.rest, "a full level that is not above the rest level"),
         (not info.command.envelope_full > info.command.envelope_rest, "a full level that is not above the rest level"),
         (not 0 <= info.command.dead_band < 1, f"a dead band of {info.command.dead_band}"),
     ]
     return next((found for wrong, found in checks if wrong), None)
+
+
+def _schema_of(detector: DetectorSettings) -> int:
+    return SCHEMA if detector.cancellation is None else SCHEMA_WITH_CANCELLATION
+
+
+def _cancellation_checks(info: DecoderInfo) -> list[tuple[bool, str]]:
+    cancellation, detector = info.detector.cancellation, info.detector
+    if cancellation is None:
+        return []
+    shortest = min(detector.lookahead, detector.refractory)
+    return [
+        (detector.lookahead > LONGEST_WINDOW, f"a look-ahead of {detector.lookahead} samples"),
+        (not 1 <= cancellation.stride <= shortest, f"windows {cancellation.stride} samples apart"),
+        (len(cancellation.weight) != len(info.units), "weights for another number of units"),
+        (not all(0 < weight < 1e30 for weight in cancellation.weight), "a weight that is out of range"),
+    ]
 
 
 def _stable(section: list[float]) -> bool:

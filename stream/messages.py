@@ -55,13 +55,17 @@ class Drive(Message):
 
 
 class UnitEntry(msgspec.Struct, kw_only=True):
-    """One line of the unit table; ``trust`` from 0 to 1 is how far the unit's live spikes look as in calibration."""
+    """One line of the unit table; ``trust`` from 0 to 1 is how far the unit's live spikes look as in calibration.
+
+    ``parameters`` are those that the calibration knew: name to ``value`` and, where there is one, ``sd``.
+    """
 
     id: int
     sil: float
     pnr_db: float
     lag_s: float
     trust: float
+    parameters: dict[str, Any] = {}
 
 
 class Units(Message):

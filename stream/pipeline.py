@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .average import SpikeAverager
+from .cancel import CancellingDetector, detector_for
 from .decoder_file import BLOCK, Decoder
 from .detect import Detector
 from .drive import DriveMaker, DriveSettings
@@ -46,8 +47,8 @@ class Pipeline:
         The last hop, filtered, in its first `samples` rows.
     sources : ndarray of float32, shape (hop, units)
     samples : int
-    detector : Detector
-        Holds the discharges of the last hop.
+    detector : Detector or CancellingDetector
+        Holds the discharges of the last hop. Which of the two, the decoder says.
     drive : DriveMaker
         Holds the drive read-outs of the last hop.
     watch : ChannelWatch
@@ -89,10 +90,8 @@ class Pipeline:
         else:
             raise OptionError(f'whitening "{whitening}" is unknown: choose folded or staged')
         self._windower = Windower(window, channels)
-        self.detector = Detector(
-            np.array([unit.threshold for unit in info.units], np.float32),
-            info.detector.lookahead, info.detector.refractory, hop,
-        )  # fmt: skip
+        threshold = np.array([unit.threshold for unit in info.units], np.float32)
+        self.detector: Detector | CancellingDetector = detector_for(threshold, info.detector, decoder.responses, hop)
         self.drive = DriveMaker(
             units, channels, info.fs_hz, info.detector.lookahead, info.command, drive or DriveSettings(), hop
         )

@@ -268,7 +268,9 @@ class Reporter:
     def _units(self) -> Units:
         pipeline, source = self._pipeline, self._source
         rows = [
-            UnitEntry(id=unit.id, sil=unit.sil, pnr_db=unit.pnr_db, lag_s=unit.lag_s, trust=trust)
+            UnitEntry(
+                id=unit.id, sil=unit.sil, pnr_db=unit.pnr_db, lag_s=unit.lag_s, trust=trust, parameters=unit.parameters
+            )
             for unit, trust in zip(self._decoder.info.units, self._trust.values().tolist(), strict=True)
         ]
         return Units(

@@ -111,6 +111,7 @@ def by_physics(
 ) -> list[Answer]:
     """By inverting the physics, from the guesses of the parameter model in `file` where it fits; needs PyTorch."""
     from ..models.inversion.fit import use_available_cores
+    from ..models.inversion.guesses import guesses
     from ..models.inversion.inverter import Inverter
 
     if not averages:
@@ -120,7 +121,8 @@ def by_physics(
     inverter = Inverter(array.geometry, array.filter.sections, array.fs_hz, samples, array.montage)
     waveforms = np.stack([average.waveform for average in averages])  # (averages, channels, samples)
     noise = np.stack([average.noise for average in averages])
-    starts = None if file is None else _starts(waveforms, noise, array, file)
+    where = array.fs_hz, array.geometry, array.filter, array.montage
+    starts = None if file is None else guesses(file, waveforms, noise, *where)
     answers = []
     for found in inverter.invert(waveforms, noise, progress, starts, [each.residue for each in averages]):
         values = {}
@@ -130,22 +132,6 @@ def by_physics(
         misfit_db = float(found.misfit_db) if np.isfinite(found.misfit_db) else None
         answers.append(Answer(values, found.reason, misfit_db, found.modelled))
     return answers
-
-
-def _starts(
-    waveforms: NDArray[np.float32], noise: NDArray[np.float64], array: Array, file: ParameterFile
-) -> NDArray[np.float64] | None:
-    """The parameter model's guesses, shape (averages, 1, parameters of the fit); None where it does not fit."""
-    from ..models.inversion.parameters import as_start
-    from ..stream.parameter_file import misfit
-    from ..stream.parameter_model import ParameterModel
-
-    where = array.fs_hz, array.geometry, array.filter, array.montage
-    if misfit(file.info, *where) is not None:
-        return None
-    model = ParameterModel(file, *where)
-    mean, _ = model.means_and_sds(waveforms, noise, np.ones(len(array.geometry), np.bool_))
-    return as_start(model.names, mean.astype(np.float64))[:, None]
 
 
 def by_encoder(averages: Sequence[UnitAverage], array: Array, file: ParameterFile) -> list[Answer]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
+from .svg import text
 from .table import Picture
 
 SPAN_S = 10.0
@@ -37,7 +37,7 @@ def save_picture(picture: Picture, path: str | Path) -> None:
 
 
 def _text(x: float, y: float, words: str, colour: str = INK, anchor: str = "start") -> str:
-    return f'<text x="{x:g}" y="{y:g}" fill="{colour}" text-anchor="{anchor}">{escape(words)}</text>'
+    return text(x, y, words, colour, anchor)
 
 
 def _header(picture: Picture) -> list[str]:

@@ -13,11 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe & Ito (2008): told apart with any kind of colour vision, and by lightness in print.
-MEASURED, MODEL, ZONE, CLASSICAL, ENCODER = "#22262e", "#0072b2", "#d55e00", "#e69f00", "#009e73"
-FAINT, PALE, BENEATH = "#8a93a3", "#e3e7ed", "#a9b1be"
+from .palette import BENEATH as BENEATH
+from .palette import CLASSICAL, ENCODER, FAINT, MEASURED, MODEL, NINETY, ZONE
+from .palette import PALE as PALE
+
 COLOURS = {"physics": MODEL, "encoder": ENCODER, "classical": CLASSICAL}
-NINETY = 1.645  # standard deviations on either side of a 90 % interval
 WIDTH_IN = 12.0  # 1152 pixels of a page
 MOST_POINTS = 15_000  # of one picture's lines; beyond, they are painted as pixels in it
 RASTER_DPI = 150

@@ -97,13 +97,22 @@ def with_units(decoder: Decoder, units: int, path: Path) -> Decoder:
     """The same decoder with its units repeated or cut off to `units`: the cost of any number, on real sources."""
     have = len(decoder.info.units)
     order = np.arange(units) % have
+    detector, responses = decoder.info.detector, None
+    if decoder.responses is not None and detector.cancellation is not None:
+        weight = [detector.cancellation.weight[m] for m in order]
+        cancellation = msgspec.structs.replace(detector.cancellation, weight=weight)
+        detector = msgspec.structs.replace(detector, cancellation=cancellation)
+        responses = decoder.responses[np.ix_(order, order)]
     info = msgspec.structs.replace(
-        decoder.info, units=[msgspec.structs.replace(decoder.info.units[m], id=i) for i, m in enumerate(order)]
+        decoder.info,
+        units=[msgspec.structs.replace(decoder.info.units[m], id=i) for i, m in enumerate(order)],
+        detector=detector,
     )
     width = len(decoder.filters)
     write_decoder(
         path, info, filters=decoder.filters[:, order], separation_vectors=decoder.separation_vectors[:, order],
         whitening=decoder.whitening, inverse_covariance=decoder.inverse_covariance,
         unit_means=decoder.unit_means[:, order], windows=np.ones((8, width), np.float32),
+        responses=responses,
     )  # fmt: skip
     return read_decoder(path)

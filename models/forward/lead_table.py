@@ -47,10 +47,22 @@ class TableNodes:
         deep = torch.log(depth_mm.clamp(self.shallowest_mm, self.deepest_mm) + DEPTH_OFFSET_MM)
         return (deep - low) * ((self.depths - 1) / (high - low))
 
+    def rows_per_mm(self, depth_mm: Tensor) -> Tensor:
+        """Slope of `row_of`: 0 outside the range, where the nearest is taken."""
+        low, high = np.log(self.shallowest_mm + DEPTH_OFFSET_MM), np.log(self.deepest_mm + DEPTH_OFFSET_MM)
+        inside = (depth_mm > self.shallowest_mm) & (depth_mm < self.deepest_mm)
+        return inside * ((self.depths - 1) / (high - low)) / (depth_mm + DEPTH_OFFSET_MM)
+
     def column_of(self, lateral_mm: Tensor) -> Tensor:
         """Place among the lateral distances, in nodes from the first."""
         far = torch.asinh(lateral_mm.abs().clamp(max=self.reach_mm) / LATERAL_SCALE_MM)
         return far * ((self.laterals - 1) / np.arcsinh(self.reach_mm / LATERAL_SCALE_MM))
+
+    def columns_per_mm(self, lateral_mm: Tensor) -> Tensor:
+        """Slope of `column_of`: 0 beyond the reach."""
+        per_far = (self.laterals - 1) / np.arcsinh(self.reach_mm / LATERAL_SCALE_MM)
+        turn = lateral_mm.sign() * (lateral_mm.abs() < self.reach_mm)
+        return turn * per_far / torch.sqrt(lateral_mm**2 + LATERAL_SCALE_MM**2)
 
 
 class LeadTable:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .lead_table import DEPTH_OFFSET_MM, LATERAL_SCALE_MM, TableNodes, cubic, cubic_slope, with_margin
+from .lead_table import TableNodes
 from .planar_layers import PlanarLayers
+from .sloped_table import SlopedTable
 
 FAT_MM = (0.5, 10.0)  # range of the family
 ANISOTROPY = (3.0, 8.0)
@@ -33,21 +34,21 @@ class PlanarFamily:
     """
 
     def __init__(self, wavenumber: Tensor, reach_mm: float) -> None:
-        self._nodes = TableNodes(reach_mm=reach_mm, depths=DEPTHS, laterals=LATERALS)
+        nodes = TableNodes(reach_mm=reach_mm, depths=DEPTHS, laterals=LATERALS)
         self._fat = _Polynomial(*FAT_MM, FAT_NODES)
         self._root = _Polynomial(*np.sqrt(ANISOTROPY), ANISOTROPY_NODES)
         exact = wavenumber.double()
-        lateral = torch.as_tensor(self._nodes.lateral_mm())[None, :, None]
-        depth = torch.as_tensor(self._nodes.depth_mm())[:, None, None]
+        lateral = torch.as_tensor(nodes.lateral_mm())[None, :, None]
+        depth = torch.as_tensor(nodes.depth_mm())[:, None, None]
         tables = []
         for fat in self._fat.nodes:
             for root in self._root.nodes:
                 lead = PlanarLayers(fat_mm=fat, anisotropy=root**2).lead_field(exact, reach_mm)
                 field = lead(lateral, depth)[:, 0]  # (depths, laterals, wavenumbers)
                 tables.append(torch.maximum(field, SMALLEST * field[..., :1]).log().numpy())
-        table = with_margin(np.stack(tables, axis=2))  # (depths, laterals, conductors, wavenumbers)
-        self._stride = table.shape[1]
-        self._table = torch.as_tensor(table).to(wavenumber).flatten(0, 1).flatten(1)  # (places, conductors x wavenum.)
+        table = np.stack(tables, axis=2)  # (depths, laterals, conductors, wavenumbers)
+        self._wavenumbers = len(wavenumber)
+        self._logs = SlopedTable(nodes, table.reshape(*table.shape[:2], -1), wavenumber)
 
     def __call__(self, lateral_mm: Tensor, depth_mm: Tensor, fat_mm: Tensor, anisotropy: Tensor) -> Tensor:
         """Lead field of every unit in its own conductor.
@@ -63,57 +64,22 @@ class PlanarFamily:
         Tensor, shape (units, places, wavenumbers)
             See `conductors.LeadField`.
         """
-        index, weight = self._taps(lateral_mm, depth_mm)
+        logs = self._logs(lateral_mm, depth_mm).unflatten(-1, (-1, self._wavenumbers))
         mix = self._mix(fat_mm, anisotropy)[:, :1]  # (units, 1, conductors)
-        return (mix[:, None] @ self._looked_up(index, weight[:, :, :1]))[:, :, 0].exp()
+        return (mix[:, None] @ logs)[:, :, 0].exp()
 
     def with_slopes(
         self, lateral_mm: Tensor, depth_mm: Tensor, fat_mm: Tensor, anisotropy: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The same, and its derivatives by `SLOPES`, shape (4, units, places, wavenumbers)."""
-        index, weight = self._taps(lateral_mm, depth_mm)
         mix = self._mix(fat_mm, anisotropy)  # (units, 3, conductors)
-        logs = self._looked_up(index, weight)  # (units, places x 3, conductors, wavenumbers)
-        logs = logs.unflatten(1, (-1, 3))  # (units, places, 3, conductors, wavenumbers)
+        logs = self._logs.with_slopes(lateral_mm, depth_mm)
+        logs = logs.unflatten(-1, (-1, self._wavenumbers))  # (units, places, 3, conductors, wavenumbers)
         here = mix[:, None] @ logs[:, :, 0]  # (units, places, 3, wavenumbers)
         there = (mix[:, None, None, :1] @ logs[:, :, 1:]).squeeze(-2)  # (units, places, 2, wavenumbers)
         field = here[:, :, 0].exp()
         slopes = torch.cat([there, here[:, :, 1:]], dim=2) * field[:, :, None]
         return field, slopes.permute(2, 0, 1, 3)
-
-    def _taps(self, lateral_mm: Tensor, depth_mm: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of the table (units, places, 16), and weights of value and slopes (units, places, 3, 16)."""
-        n = self._nodes
-        place_down, place_across = n.row_of(depth_mm), n.column_of(lateral_mm)
-        row, down = cubic(place_down, n.depths)
-        column, across = cubic(place_across, n.laterals)
-        per_mm_down = (n.depths - 1) / np.log((n.deepest_mm + DEPTH_OFFSET_MM) / (n.shallowest_mm + DEPTH_OFFSET_MM))
-        inside = (depth_mm > n.shallowest_mm) & (depth_mm < n.deepest_mm)
-        down_slope = cubic_slope(place_down, row) * (inside * per_mm_down / (depth_mm + DEPTH_OFFSET_MM))[..., None]
-        per_mm_across = (n.laterals - 1) / np.arcsinh(n.reach_mm / LATERAL_SCALE_MM)
-        turn = lateral_mm.sign() * (lateral_mm.abs() < n.reach_mm)
-        across_slope = cubic_slope(place_across, column) * (
-            turn * per_mm_across / torch.sqrt(lateral_mm**2 + LATERAL_SCALE_MM**2)
-        )[..., None]  # fmt: skip
-        weight = torch.stack(
-            [
-                (one[..., :, None] * other[..., None, :]).flatten(-2)
-                for one, other in ((down, across), (down, across_slope), (down_slope, across))
-            ],
-            dim=2,
-        )
-        taps = torch.arange(4, device=row.device)
-        index = (row[..., None, None] + taps[:, None]) * self._stride + column[..., None, None] + taps
-        return index.flatten(-2), weight
-
-    def _looked_up(self, index: Tensor, weight: Tensor) -> Tensor:
-        """Weighted rows of the table, shape (units, places x weights, conductors, wavenumbers)."""
-        units, places, weights, taps = weight.shape
-        index = index[:, :, None].expand(-1, -1, weights, -1).reshape(-1, taps)
-        found = torch.nn.functional.embedding_bag(
-            index, self._table, per_sample_weights=weight.reshape(-1, taps), mode="sum"
-        )
-        return found.reshape(units, places * weights, FAT_NODES * ANISOTROPY_NODES, -1)
 
     def _mix(self, fat_mm: Tensor, anisotropy: Tensor) -> Tensor:
         """Shares of the tabulated conductors and their slopes by fat and by anisotropy, (units, 3, conductors)."""

@@ -21,7 +21,8 @@ from torch import Tensor
 from ...stream.geometry import Geometry
 from ...stream.parameter_file import longest_column
 from ..forward.electrodes import Electrodes
-from ..forward.mean_unit import CENTRE, MeanUnit
+from ..forward.mean_unit import MeanUnit
+from ..forward.territory import CENTRE
 from .dictionary import Dictionary
 from .fit import Fit, fit
 from .parameters import NAMES, prior_draws

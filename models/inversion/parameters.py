@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...stream.geometry import Geometry
-from ..forward.mean_unit import COLUMNS
+from ..forward.mean_current import COLUMNS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..forward.mean_unit import CV, IZ, MeanUnit
+from ..forward.mean_current import CV, IZ
+from ..forward.mean_unit import MeanUnit
 from .fit import Fit
 from .parameters import column
 from .ranges import within

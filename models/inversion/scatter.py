@@ -15,19 +15,8 @@ import torch
 from torch import Tensor
 
 from ..forward.fibres import UnitParameters, place, quadrature_deviates
-from ..forward.mean_unit import (
-    CV,
-    CV_SD,
-    DEPTH,
-    HIGH,
-    IZ,
-    LATERAL,
-    LOW,
-    RADIUS,
-    SPREAD,
-    TENDON_SPREAD_MM,
-    MeanUnit,
-)
+from ..forward.mean_current import CV, CV_SD, DEPTH, HIGH, IZ, LATERAL, LOW, RADIUS, SPREAD, TENDON_SPREAD_MM
+from ..forward.mean_unit import MeanUnit
 
 DRAWN = 80  # that the covariance is taken from
 FIBRES = 30.0  # a unit is taken to have: motor units have more, but a few near the electrodes make most of a waveform

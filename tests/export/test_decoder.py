@@ -15,6 +15,8 @@ from myodrive.export.decoder import write_decoder
 from myodrive.stream.decoder_file import (
     BLOCK,
     SCHEMA,
+    SCHEMA_WITH_CANCELLATION,
+    CancellationSettings,
     Channels,
     CommandLevels,
     DecoderInfo,
@@ -83,6 +85,24 @@ def test_what_was_written_is_read_back(tmp_path, parts):
     for name in ("filters", "separation_vectors", "whitening", "inverse_covariance", "unit_means"):
         assert np.array_equal(getattr(decoder, name), parts[name])
     assert os.listdir(tmp_path) == ["decoder.onnx"]
+
+
+def test_responses_are_read_back_with_what_they_are_for(tmp_path, parts):
+    responses = np.random.default_rng(1).random((UNITS, UNITS, 30), np.float32)
+    detector = DetectorSettings(20, 20, CancellationSettings(before=12, stride=8, weight=[10.0, 20.0, 30.0]))
+    info = msgspec.structs.replace(described(), schema=SCHEMA_WITH_CANCELLATION, detector=detector)
+    write_decoder(tmp_path / "decoder.onnx", info, **parts, responses=responses)
+    decoder = read_decoder(tmp_path / "decoder.onnx")
+    assert decoder.info == info
+    assert np.array_equal(decoder.responses, responses)
+    session = SourceSession(decoder.model.raw, WIDTH, UNITS)  # what rides along does not disturb the graph
+    session.window[:] = parts["windows"][:BLOCK]
+    session.run()
+    assert np.allclose(session.sources, parts["windows"][:BLOCK] @ parts["filters"], atol=1e-5)
+    with pytest.raises(DecoderError, match="schema that does not fit"):
+        write_decoder(
+            tmp_path / "other.onnx", msgspec.structs.replace(info, schema=SCHEMA), **parts, responses=responses
+        )
 
 
 def test_the_same_decoder_gives_the_same_bytes(tmp_path, parts):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from myodrive.export.decoder import write_decoder
-from myodrive.models.calibration import CalibrationInput, CalibrationSettings, _lag_s, _liveliest, calibrate
+from myodrive.models.calibration import CalibrationInput, CalibrationSettings, calibrate
 from myodrive.models.extension import project
+from myodrive.models.measured import lag_s, liveliest
 from myodrive.models.quality import pulse_to_noise_db
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.detect import detect_reference
@@ -181,17 +182,17 @@ def test_the_lag_of_a_planted_waveform_is_from_its_onset_to_the_spike(rng):
     wave = np.full((length, 4), 30.0)  # energy rises evenly: 5 % of it has passed after one sample of twenty
     for spike in spikes:
         emg[spike - onset : spike - onset + length] += wave
-    lag_s = _lag_s(emg.astype(np.float32), emg.var(axis=0).sum(), spikes, FS_HZ)
-    assert abs(lag_s * FS_HZ - onset) <= 1.0
+    found = lag_s(emg.astype(np.float32), emg.var(axis=0).sum(), spikes, FS_HZ)
+    assert abs(found * FS_HZ - onset) <= 1.0
 
 
 def test_a_unit_that_never_fires_has_no_lag():
-    assert _lag_s(np.zeros((1000, 4), np.float32), 0.0, np.zeros(0, np.int64), FS_HZ) == 0.0
+    assert lag_s(np.zeros((1000, 4), np.float32), 0.0, np.zeros(0, np.int64), FS_HZ) == 0.0
 
 
 def test_the_liveliest_stretch_is_where_the_power_is(rng):
     emg = rng.normal(0.0, 1.0, (1000, 3)).astype(np.float32)
     emg[400:450] *= 20
-    stretch = _liveliest(emg, 50)
+    stretch = liveliest(emg, 50)
     assert (stretch.start, stretch.stop) == (400, 450)
-    assert _liveliest(emg, 5000) == slice(0, 1000)
+    assert liveliest(emg, 5000) == slice(0, 1000)

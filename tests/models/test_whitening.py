@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from myodrive.models.extension import extend, extended_covariance, project
-from myodrive.models.whitening import fit_ridge, fit_whitening
+from myodrive.models.whitening import fit_ridge, fit_whitening, triangular
 from myodrive.stream.errors import CalibrationError
 
 
@@ -51,3 +51,14 @@ def test_two_equal_channels_are_no_obstacle(rng):
 def test_flat_emg_is_refused(fit):
     with pytest.raises(CalibrationError, match="flat"):
         fit(np.zeros((1000, 4), np.float32))
+
+
+def test_the_triangular_whitening_inverts_the_covariance_with_its_ridge(rng):
+    emg = rng.normal(0.0, 3.0, (4000, 5)).astype(np.float32)
+    covariance = extended_covariance(emg, 4)
+    whitening = triangular(covariance.copy(), 0.2)
+    inverse = np.linalg.inv(covariance + whitening.regularisation * np.eye(20))
+    np.testing.assert_allclose(whitening.matrix @ whitening.matrix.T, inverse, atol=1e-4 * np.abs(inverse).max())
+    values = np.linalg.eigvalsh(covariance)
+    assert whitening.regularisation == pytest.approx(0.2 * values[:10].mean(), rel=1e-3)
+    assert whitening.rank == 20

@@ -125,6 +125,28 @@ def planted() -> Planted:
 
 
 @pytest.fixture(scope="session")
+def cancelling(planted) -> Planted:
+    """The planted units with a decoder that takes the other units out of each source."""
+    before, length = 24, 60
+    filtered = planted.emg.copy()
+    CausalFilter(planted.info.filter.sections, CHANNELS)(filtered)
+    sources = extend_reference(filtered, EXTENSION) @ planted.matrices["filters"]
+    responses = np.empty((UNITS, UNITS, length), np.float32)
+    for unit, discharges in enumerate(planted.discharges):
+        inside = discharges[discharges < len(sources) - length]
+        responses[:, unit] = np.mean([sources[n - before : n - before + length] for n in inside], axis=0).T
+    cancellation = df.CancellationSettings(before, stride=8, weight=[30.0] * UNITS)
+    info = msgspec.structs.replace(
+        planted.info,
+        schema=df.SCHEMA_WITH_CANCELLATION,
+        detector=df.DetectorSettings(20, REFRACTORY, cancellation),
+    )
+    matrices = planted.matrices | {"responses": responses}
+    decoder = df.decoder_from_bytes(_bytes_of(info, matrices), "cancelling.onnx")
+    return Planted(planted.emg, planted.discharges, info, matrices, decoder)
+
+
+@pytest.fixture(scope="session")
 def planted_model(planted, parameter_graph) -> ParameterModel:
     """A parameter model of random weights on the planted array."""
     file = parameter_file_from_bytes(parameter_graph.parameter_model_bytes())

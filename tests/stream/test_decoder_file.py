@@ -160,6 +160,74 @@ def test_a_matrix_of_another_shape_or_type_or_with_no_numbers_is_refused_by_its_
             decoder_from_bytes(damaged)
 
 
+def test_a_decoder_with_cancellation_reads_back_as_it_was_written(cancelling):
+    decoder = cancelling.decoder
+    assert decoder.info == cancelling.info
+    assert decoder.responses.tobytes() == cancelling.matrices["responses"].tobytes()
+
+
+def test_a_reader_from_before_cancellation_refuses_its_decoders_and_takes_the_others(planted, cancelling):
+    """It compares the schema with "1", and knows no `cancellation`."""
+    assert read_onnx(cancelling.decoder.model.raw, "d").metadata["myodrive.schema"] == "2"
+    metadata = read_onnx(planted.decoder.model.raw, "d").metadata
+    assert metadata["myodrive.schema"] == "1"
+    assert set(json.loads(metadata["myodrive.detector"])) == {"lookahead", "refractory"}
+    assert planted.decoder.responses is None
+
+
+CANCELLATION_FAULTS = [
+    (("schema",), 1),
+    (("detector", "cancellation"), ...),
+    (("detector", "cancellation"), 3),
+    (("detector", "cancellation", "before"), -1),
+    (("detector", "cancellation", "before"), 60),
+    (("detector", "cancellation", "stride"), 0),
+    (("detector", "cancellation", "stride"), 21),  # longer than the look-ahead
+    (("detector", "refractory"), 7),  # shorter than the stride
+    (("detector", "lookahead"), 5000),
+    (("detector", "cancellation", "weight"), [30.0]),
+    (("detector", "cancellation", "weight", 1), 0.0),
+    (("detector", "cancellation", "weight", 1), 1e300),
+    (("detector", "cancellation", "weight", 1), "heavy"),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), CANCELLATION_FAULTS, ids=lambda part: str(part)[:40])
+def test_every_fault_in_the_settings_of_cancellation_is_one_clear_decoder_error(cancelling, place, value):
+    damaged = read_onnx(cancelling.decoder.model.raw, "d").with_changes({}, changed(cancelling.info, place, value), {})
+    with pytest.raises(DecoderError) as caught:
+        decoder_from_bytes(damaged, "my.onnx")
+    assert str(caught.value).startswith('"my.onnx"')
+    assert "calibrate again" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_responses_that_do_not_fit_are_refused_by_their_name(cancelling):
+    responses = cancelling.matrices["responses"]
+    model = read_onnx(cancelling.decoder.model.raw, "decoder")
+    broken, lowering = responses.copy(), responses.copy()
+    broken[0, 1, 2] = np.inf
+    lowering[1, 1, cancelling.info.detector.cancellation.before] = 0.0
+    wrongs = [
+        broken, lowering, responses[:-1], responses[:, :-1], responses[:, :, :10], responses.astype(np.float64),
+        responses[0], responses.ravel(), np.zeros((0, 0, 0), np.float32), np.zeros((), np.float32),
+        np.zeros((3, 3, 5000), np.float32),
+    ]  # fmt: skip
+    for wrong in wrongs:
+        damaged = model.with_changes({"responses": np.ascontiguousarray(wrong).reshape(wrong.shape)}, None, {})
+        with pytest.raises(DecoderError, match=r'"decoder" has (responses|values in responses|a unit)'):
+            decoder_from_bytes(damaged)
+
+
+def test_responses_and_the_settings_for_them_come_together(planted, cancelling):
+    without = planted.decoder.model.with_changes({}, metadata_of(cancelling.info), {})
+    with pytest.raises(DecoderError, match="lacks the matrix responses"):
+        decoder_from_bytes(without)
+    only = {"responses": cancelling.matrices["responses"]}
+    with pytest.raises(DecoderError, match="does not say how to use them"):
+        decoder_from_bytes(planted.decoder.model.with_changes(only, None, {}))
+
+
 def test_a_decoder_with_a_graph_for_other_sizes_is_refused(planted):
     model = read_onnx(planted.decoder.model.raw, "decoder")
     with pytest.raises(DecoderError):

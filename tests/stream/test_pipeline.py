@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myodrive.stream.average import average_reference
+from myodrive.stream.cancel import cancel_reference
 from myodrive.stream.decoder_file import CommandLevels, decoder_from_bytes
 from myodrive.stream.detect import detect_reference
 from myodrive.stream.drive import DriveSettings, drive_reference
@@ -168,6 +169,50 @@ def test_a_bad_channel_is_flagged_and_leaves_the_envelope(planted, decode_all):
     assert drive[-1, 2] == pytest.approx(clean[-1, 2], rel=0.3)
 
 
+@pytest.fixture(scope="module")
+def cancelled(cancelling, decode_all):
+    """Spikes, sources and drive of the whole planted signal behind cancellation, at a hop of 8."""
+    return decode_all(Pipeline(cancelling.decoder, 8), cancelling.emg, 8)
+
+
+def test_with_cancellation_the_planted_discharges_are_found_and_the_sources_stay(cancelling, cancelled, whole):
+    assert cancelled[1].tobytes() == whole[1].tobytes()
+    for unit, true in enumerate(cancelling.discharges):
+        found = np.array([sample for sample, of in cancelled[0] if of == unit])
+        near = np.abs(found[:, None] - true[None]) <= 2
+        assert near.any(axis=0).mean() > 0.99
+        assert near.any(axis=1).mean() > 0.99
+
+
+def test_the_cancelling_pipeline_is_its_stages_references_in_order(cancelling, cancelled):
+    spikes, sources, drive = cancelled
+    info = cancelling.info
+    threshold = np.array([unit.threshold for unit in info.units], np.float32)
+    settle = int(np.ceil(SETTLE_S * info.fs_hz))
+    found = cancel_reference(sources, threshold, cancelling.decoder.responses, info.detector)
+    assert spikes == [(sample, unit) for sample, unit, _ in found if sample >= settle]
+    filtered = cancelling.emg.copy()
+    CausalFilter(info.filter.sections, filtered.shape[1])(filtered)
+    rows = drive_reference(filtered, spikes, info.detector.lookahead, info.fs_hz, DriveSettings())
+    assert np.allclose(drive[:, :3], rows, atol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=20), st.integers(200, 15_000), st.integers(0, 900))
+def test_any_chunking_gives_the_same_spikes_with_cancellation_gaps_included(cancelling, decode_all, hops, gap, lost):
+    gaps = {gap: lost} if lost else {}
+    spikes, _, drive = decode_all(Pipeline(cancelling.decoder, 500), cancelling.emg, hops, gaps)
+    expected, _, expected_drive = decode_all(Pipeline(cancelling.decoder, 8), cancelling.emg, 8, gaps)
+    assert spikes == expected
+    assert drive.tobytes() == expected_drive.tobytes()
+
+
+def test_the_look_ahead_of_cancellation_is_part_of_the_declared_delay(planted, cancelling):
+    more = cancelling.info.detector.lookahead - planted.info.detector.lookahead
+    plain, cancelled = Pipeline(planted.decoder, 8), Pipeline(cancelling.decoder, 8)
+    assert cancelled.drive.delay_s - plain.drive.delay_s == pytest.approx(more / planted.info.fs_hz)
+
+
 def averages(pipeline):
     averager = pipeline.averager
     return [
@@ -236,7 +281,9 @@ def test_too_many_bad_channels_make_the_drive_invalid(planted, decode_all):
         assert pipeline.valid_at(7999) == (bad <= WORST_BAD_SHARE * channels)
 
 
-def test_a_hop_allocates_nothing_that_stays(planted):
+@pytest.mark.parametrize("detector", ["planted", "cancelling"])
+def test_a_hop_allocates_nothing_that_stays(detector, request):
+    planted = request.getfixturevalue(detector)
     pipeline = Pipeline(planted.decoder, 8)
     emg = planted.emg
 

@@ -1,8 +1,11 @@
 """Decoders of any size for measurements."""
 
+import msgspec
 import numpy as np
 import pytest
 
+from myodrive.export.decoder import write_decoder
+from myodrive.stream.decoder_file import SCHEMA_WITH_CANCELLATION, CancellationSettings, DetectorSettings, read_decoder
 from myodrive.stream.pipeline import Pipeline
 from myodrive.tools.commands.decode import decode
 from myodrive.tools.synthetic_decoder import synthetic_decoder, synthetic_emg, with_units
@@ -38,3 +41,20 @@ def test_units_are_repeated_or_cut_off_and_keep_their_sources(tmp_path, units):
     assert len(after) == units
     for unit, train in after.items():
         np.testing.assert_array_equal(train, before[unit % 3])
+
+
+def test_repeated_units_keep_what_they_do_to_each_others_sources(tmp_path):
+    few = synthetic_decoder(tmp_path / "few.onnx", 16, 3, 2048.0, 0)
+    responses = np.random.default_rng(0).random((3, 3, 20), np.float32)
+    detector = DetectorSettings(20, 41, CancellationSettings(before=8, stride=8, weight=[1.0, 2.0, 3.0]))
+    names = ("filters", "separation_vectors", "whitening", "inverse_covariance", "unit_means")
+    write_decoder(
+        tmp_path / "cancelling.onnx",
+        msgspec.structs.replace(few.info, schema=SCHEMA_WITH_CANCELLATION, detector=detector),
+        **{name: getattr(few, name) for name in names},
+        windows=np.ones((8, len(few.filters)), np.float32),
+        responses=responses,
+    )
+    many = with_units(read_decoder(tmp_path / "cancelling.onnx"), 5, tmp_path / "many.onnx")
+    assert many.info.detector.cancellation.weight == [1.0, 2.0, 3.0, 1.0, 2.0]
+    assert np.array_equal(many.responses[4, 3], responses[1, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import os
 from typing import Any
 
@@ -12,12 +13,13 @@ from rich.console import Console
 from ...stream.errors import OptionError
 from ...stream.parameter_file import read_parameter_file
 from ...stream.pipeline import LONGEST_HOP
-from ..console import add_json, messages, print_json, progress_bar, whole_number
+from ..console import add_json, messages, number, print_json, progress_bar, whole_number
 from ..recording import BUNDLED
 
 EXAMPLE = (
     "myodrive bench latency\n  myodrive bench throughput --channels 256 --units 60 --cores 1\n"
-    "  myodrive bench params --json > accuracy.json"
+    "  myodrive bench params --json > accuracy.json\n"
+    "  myodrive bench bmiss --array 8x8 --snr 20"
 )
 USUAL_UNITS = 20  # decoded where nothing else is asked for
 
@@ -26,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("name", choices=list(MEASURED), help="what to measure")
     parser.add_argument(
-        "--full", action="store_true", help="params: every row, with 500 units (of EMG 200), for an hour"
-    )
+        "--full", action="store_true",
+        help="params: every row, with 500 units (of EMG 200), for an hour; bmiss: every row, with 5 seeds",
+    )  # fmt: skip
     parser.add_argument("--channels", type=int, default=64, help="throughput: channels (%(default)s)")
     parser.add_argument(
         "--units",
@@ -53,9 +56,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0,
-        help="throughput: of the synthetic stream; params: added to that of every row (%(default)s)",
+        help="throughput: of the synthetic stream; params, bmiss: added to that of every row (%(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--stages", action="store_true", help="bmiss: one muscle, each stage of the search left out in turn"
+    )
+    parser.add_argument("--array", help="bmiss: rows x columns of electrodes 8 mm apart, instead of 10x32")
+    parser.add_argument(
+        "--snr", type=noise_level, metavar="DB", help='bmiss: only this level of noise, dB, or "none"; instead of three'
+    )
+    parser.add_argument(
+        "--generator", help='bmiss: what makes the muscle, such as "fat 2 mm", instead of what separation assumes'
+    )
     add_json(parser)
+
+
+def noise_level(text: str) -> float:
+    """For argparse: a signal-to-noise ratio in dB, infinite for "none"."""
+    return math.inf if text == "none" else number(-20.0, 100.0)(text)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -72,6 +90,14 @@ def main(args: argparse.Namespace) -> int:
         from ..bench_ablation import table
 
         Console().print(table(result["rows"]))
+    elif args.name == "bmiss" and args.stages:
+        from ..bench_bmiss_stages import table as by_stage
+
+        Console().print(by_stage(result["rows"]))
+    elif args.name == "bmiss":
+        from ..bench_bmiss_table import tables as separated
+
+        Console().print(*separated(result["rows"]))
     elif "rows" in result:
         from ..bench_params_table import tables
 
@@ -131,9 +157,28 @@ def _ablation(args: argparse.Namespace) -> dict[str, object]:
         return ablation(args.steps, args.units or 200, args.seed + FIRST_SEED, progress)
 
 
+def _bmiss(args: argparse.Namespace) -> dict[str, object]:
+    if importlib.util.find_spec("torch") is None:
+        raise OptionError('bench bmiss needs PyTorch: pip install "myodrive[train]"')
+    from ..bench_bmiss import FIRST_SEED, FULL_SEEDS, bmiss, plan
+
+    levels_db = None if args.snr is None else [None if math.isinf(args.snr) else args.snr]
+    rows = plan(args.full, args.array, levels_db, args.generator)
+    from ..bench_bmiss_separator import BmissSeparator
+
+    first = FIRST_SEED + args.seed
+    if args.stages:
+        from ..bench_bmiss_stages import stages
+
+        with progress_bar("bmiss") as progress:
+            return stages(BmissSeparator, args.array, levels_db, first, progress)
+    with progress_bar("bmiss") as progress:
+        return bmiss(rows, BmissSeparator(), range(first, first + (FULL_SEEDS if args.full else 1)), progress)
+
+
 MEASURED = {
     "latency": _latency, "throughput": _throughput, "calibration": _calibration, "params": _params,
-    "ablation": _ablation,
+    "ablation": _ablation, "bmiss": _bmiss,
 }  # fmt: skip
 
 

@@ -5,9 +5,25 @@ import pytest
 import torch
 
 from myodrive.models.bandpass import design_filter
+from myodrive.models.forward.cylinder import Cylinder
 from myodrive.models.forward.electrodes import Electrodes
 from myodrive.models.forward.fibres import UnitParameters, random_deviates
-from myodrive.models.forward.mean_unit import COLUMNS, DELAY, FAT, IZ, RATIO, STEPS, TENDON_SPREAD_MM, MeanUnit
+from myodrive.models.forward.half_space import HalfSpace
+from myodrive.models.forward.mean_current import (
+    COLUMNS,
+    DELAY,
+    DEPTH,
+    FAT,
+    HIGH,
+    IZ,
+    LATERAL,
+    LOW,
+    RADIUS,
+    RATIO,
+    STEPS,
+    TENDON_SPREAD_MM,
+)
+from myodrive.models.forward.mean_unit import MeanUnit
 from myodrive.models.forward.planar_layers import PlanarLayers
 from myodrive.models.forward.waveform import WaveformModel, Window
 from myodrive.stream.filter import CausalFilter
@@ -37,14 +53,14 @@ def mean_unit(geometry):
     return MeanUnit(Electrodes.from_geometry(geometry), FS_HZ, SAMPLES, SECTIONS)
 
 
-def of_many_fibres(geometry, fibres, montage="monopolar", **values):
+def of_many_fibres(geometry, fibres, montage="monopolar", body=None, spread=TENDON_SPREAD_MM, **values):
     """What the live path would see of a unit of as many random fibres, sample by sample."""
     wanted = ORDINARY | values
-    body = PlanarLayers(fat_mm=wanted.pop("fat_mm"), anisotropy=wanted.pop("anisotropy"))
+    planar = PlanarLayers(fat_mm=wanted.pop("fat_mm"), anisotropy=wanted.pop("anisotropy"))
     window = Window(FS_HZ, SAMPLES + LEAD, -wanted.pop("delay_ms") - LEAD * 1e3 / FS_HZ, 90.0)
     named = {name: torch.tensor([value], dtype=torch.float32) for name, value in wanted.items()}
-    unit = UnitParameters.of(**named, tendon_spread_mm=TENDON_SPREAD_MM, fibres=200.0)
-    model = WaveformModel(body, Electrodes.from_geometry(geometry, montage), window)
+    unit = UnitParameters.of(**named, tendon_spread_mm=spread, fibres=200.0)
+    model = WaveformModel(body or planar, Electrodes.from_geometry(geometry, montage), window)
     deviates = random_deviates(1, fibres, torch.Generator().manual_seed(0))
     with torch.no_grad():
         filtered = np.ascontiguousarray(model(unit, deviates)[0].numpy().T)
@@ -104,6 +120,47 @@ def test_a_later_delay_is_the_same_waveform_later(mean_unit):
 def test_moving_the_unit_by_a_row_moves_the_waveforms_by_a_row(geometry, mean_unit):
     here, further = mean_unit(theta())[0].reshape(6, 3, -1), mean_unit(theta(innervation_zone_mm=14.0))[0]
     assert difference(further.reshape(6, 3, -1)[1:], here[:-1]) < 1e-4
+
+
+def test_columns_moved_together_have_the_sum_of_their_slopes(mean_unit):
+    waveform, alone = mean_unit.with_slopes(theta())
+    found, together = mean_unit.with_slopes(theta(), groups=[(LOW, HIGH), (IZ,), (DEPTH, RATIO)])
+    torch.testing.assert_close(found, waveform, rtol=1e-4, atol=1e-4)
+    for i, group in enumerate([(LOW, HIGH), (IZ,), (DEPTH, RATIO)]):
+        assert difference(together[:, i], sum(alone[:, column] for column in group)) < 0.03
+
+
+def test_one_conductor_of_all_is_the_same_conductor_for_each(geometry, mean_unit):
+    body = PlanarLayers(fat_mm=ORDINARY["fat_mm"], anisotropy=ORDINARY["anisotropy"])
+    one = MeanUnit(Electrodes.from_geometry(geometry), FS_HZ, SAMPLES, SECTIONS, conductor=body)
+    for values in ({}, {"depth_mm": 3.0, "lateral_mm": -20.0}, {"radius_mm": 7.0, "depth_mm": 15.0}):
+        assert difference(one(theta(**values))[0], mean_unit(theta(**values))[0]) < 0.01
+    waveform, slopes = one.with_slopes(theta())
+    torch.testing.assert_close(waveform, one(theta()), rtol=1e-4, atol=1e-4)
+    expected = mean_unit.with_slopes(theta())[1]
+    for column in (IZ, DEPTH, LATERAL, RADIUS):
+        assert difference(slopes[:, column], expected[:, column]) < 0.02
+    assert (slopes[:, [FAT, RATIO]] == 0.0).all()
+
+
+ALIKE = {"iz_spread_mm": 0.0, "cv_sd_m_s": 0.0, "radius_mm": 1e-3}
+
+
+@pytest.mark.parametrize("body", [HalfSpace(), Cylinder()], ids=lambda body: type(body).__name__)
+def test_in_any_conductor_it_is_the_fibre_where_all_are_alike(geometry, body):
+    electrodes = Electrodes.from_geometry(geometry)
+    unit = MeanUnit(electrodes, FS_HZ, SAMPLES, SECTIONS, conductor=body, tendon_spread_mm=0.0)
+    for values in (ALIKE, ALIKE | {"depth_mm": 14.0, "lateral_mm": -12.0}):
+        expected = of_many_fibres(geometry, 2, body=body, spread=0.0, **values)
+        assert difference(unit(theta(**values))[0], expected) < 0.01
+
+
+def test_the_fibres_ends_scatter_as_widely_as_is_said(geometry):
+    wide = MeanUnit(Electrodes.from_geometry(geometry), FS_HZ, SAMPLES, SECTIONS, tendon_spread_mm=24.0)
+    short = ALIKE | {"half_length_low_mm": 30.0, "half_length_high_mm": 40.0}  # ends near the electrodes
+    expected = of_many_fibres(geometry, 1000, spread=24.0, **short)
+    assert difference(wide(theta(**short))[0], expected) < 0.02
+    assert difference(of_many_fibres(geometry, 2, spread=0.0, **short), expected) > 0.04
 
 
 def test_electrodes_with_a_size_are_refused(geometry):

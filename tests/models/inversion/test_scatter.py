@@ -5,8 +5,10 @@ import torch
 
 from myodrive.models.forward.electrodes import Electrodes
 from myodrive.models.forward.fibres import UnitParameters, place, random_deviates
-from myodrive.models.forward.mean_unit import CENTRE, COLUMNS, CV, FAT, IZ, RATIO, TENDON_SPREAD_MM, MeanUnit
+from myodrive.models.forward.mean_current import COLUMNS, CV, FAT, IZ, RATIO, TENDON_SPREAD_MM
+from myodrive.models.forward.mean_unit import MeanUnit
 from myodrive.models.forward.planar_layers import PlanarLayers
+from myodrive.models.forward.territory import CENTRE
 from myodrive.models.forward.waveform import WaveformModel, Window
 from myodrive.models.inversion.scatter import FIBRES, Scatter
 
