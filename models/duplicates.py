@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,16 @@ def common_share(first: NDArray[np.int64], second: NDArray[np.int64], fs_hz: flo
     return found.common / shorter
 
 
-def distinct(trains: Sequence[NDArray[np.int64]], score: NDArray[np.floating], fs_hz: float) -> list[int]:
+def is_new(
+    train: NDArray[np.int64], others: Iterable[NDArray[np.int64]], fs_hz: float, share: float = COMMON_SHARE
+) -> bool:
+    """Whether a train shares less than `share` of the shorter one with each of the others."""
+    return all(common_share(train, other, fs_hz) < share for other in others)
+
+
+def distinct(
+    trains: Sequence[NDArray[np.int64]], score: NDArray[np.floating], fs_hz: float, share: float = COMMON_SHARE
+) -> list[int]:
     """Indices of the trains to keep, best score first, none sharing a unit with one before it.
 
     Parameters
@@ -32,9 +41,11 @@ def distinct(trains: Sequence[NDArray[np.int64]], score: NDArray[np.floating], f
     score : ndarray, shape (trains,)
         Higher is better; equal scores keep their order.
     fs_hz : float
+    share : float
+        Of the shorter train, from which on two are one unit.
     """
     kept: list[int] = []
     for index in np.argsort(-np.asarray(score), kind="stable"):
-        if all(common_share(trains[index], trains[other], fs_hz) < COMMON_SHARE for other in kept):
+        if is_new(trains[index], (trains[other] for other in kept), fs_hz, share):
             kept.append(int(index))
     return kept

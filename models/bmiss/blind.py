@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..candidates import search
 from ..contrast import SKEW
-from ..duplicates import COMMON_SHARE, common_share
+from ..duplicates import is_new
 from ..extension import default_extension, project
 from ..firing import Firing
 from ..peeling import subtract, waveforms
@@ -51,11 +51,7 @@ def blind_search(
     settings : BmissSettings
     fs_hz : float
     """
-    firings = [
-        one
-        for one in _separated(left, settings, fs_hz)
-        if all(common_share(one.spikes, train, fs_hz) < COMMON_SHARE for train in known)
-    ]
+    firings = [one for one in _separated(left, settings, fs_hz) if is_new(one.spikes, known, fs_hz)]
     trains = [one.spikes for one in firings]
     for last in (False, True) if trains else ():
         before, after = generator.fires_at, generator.samples - generator.fires_at

@@ -7,12 +7,12 @@ the discharges found, and the parameters whose waveform is closest to that mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..duplicates import common_share, distinct
+from ..duplicates import distinct, is_new
 from ..extension import window_means
 from ..firing import Firing, judge
 from .correlation import answers
@@ -98,9 +98,9 @@ def search(
     """
     before = generator.fires_at + whitener.lags - 1
     started = _most_promising(generator, whitener, whitened, proposals, before, settings, fs_hz)
-    dictionary = Dictionary(generator, whitener, proposals[: settings.looked_at], fs_hz)
     if not started:
         return Found([], 0, 0, 0)
+    dictionary = Dictionary(generator, whitener, proposals[: settings.looked_at], fs_hz)
     theta, firings = np.stack([one for one, _ in started]), [firing for _, firing in started]
     found, dropped = _refined(generator, whitener, whitened, theta, firings, before, settings, fs_hz, dictionary)
     good = [one for one in found if acceptable(one, settings)]
@@ -140,10 +140,10 @@ def _most_promising(
     chosen: list[tuple[NDArray[np.float64], Firing]] = []
     for place in order[: settings.looked_at]:
         firing = judge(answer[place], fs_hz / step, settings.limits.refractory_s)
-        firing = replace(firing, spikes=firing.spikes * step)
+        firing = firing.at(firing.spikes * step)
         if len(firing.spikes) < settings.fewest_discharges:
             continue
-        if all(common_share(firing.spikes, other.spikes, fs_hz) < THINNED_SHARE for _, other in chosen):
+        if is_new(firing.spikes, (other.spikes for _, other in chosen), fs_hz, THINNED_SHARE):
             chosen.append((proposals[place], firing))
             if len(chosen) == settings.candidates:
                 break
@@ -177,21 +177,13 @@ def _refined(
         theta, gain, likeness = fitted.theta, fitted.gain, fitted.likeness
         answer = answers(whitened, _unit_power(whitener.waveforms(shapes(generator, theta))), before)
         firings = [judge(one, fs_hz, settings.limits.refractory_s) for one in answer]
-        apart = _apart(firings, fs_hz)
+        sil = np.array([one.sil for one in firings])
+        apart = sorted(distinct([one.spikes for one in firings], sil, fs_hz, THINNED_SHARE))
         met += len(firings) - len(apart)
         theta, gain, likeness = theta[apart], gain[apart], likeness[apart]
         firings = [firings[i] for i in apart]
     found = [Candidate(theta[i], float(gain[i]), float(likeness[i]), firings[i]) for i in range(len(theta))]
     return found, met
-
-
-def _apart(firings: list[Firing], fs_hz: float) -> list[int]:
-    """Those that answer to different units: of two with mostly the same discharges the better one."""
-    kept: list[int] = []
-    for i in sorted(range(len(firings)), key=lambda i: -firings[i].sil):
-        if all(common_share(firings[i].spikes, firings[j].spikes, fs_hz) < THINNED_SHARE for j in kept):
-            kept.append(i)
-    return sorted(kept)
 
 
 def _unit_power(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from ..forward.mean_current import COLUMNS, TENDON_SPREAD_MM
 from ..forward.mean_unit import MeanUnit
 from ..forward.planar_layers import PlanarLayers
 from ..forward.territory import CENTRE, DISC
-from .space import Space
+from .space import InSpace, Space
 
 BOTH_ENDS = "half_length_mm"  # one length from the innervation zone to either end
 MOVES = {name: (name,) for name in COLUMNS} | {BOTH_ENDS: ("half_length_low_mm", "half_length_high_mm")}
@@ -130,7 +130,7 @@ class UnitModel(Protocol):
         ...
 
 
-class ColumnGenerator:
+class ColumnGenerator(InSpace):
     """A `Generator` of which some columns are free.
 
     Parameters
@@ -160,21 +160,6 @@ class ColumnGenerator:
         self.space, self.channels = Space.of(ranges), channels
         self.samples, self.fires_at = window.samples, window.fires_at
         self._model, self._batch = model, batch
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """See `Generator`."""
-        return self.space.names
-
-    @property
-    def low(self) -> NDArray[np.float64]:
-        """See `Generator`."""
-        return self.space.low
-
-    @property
-    def high(self) -> NDArray[np.float64]:
-        """See `Generator`."""
-        return self.space.high
 
     @property
     def fixed(self) -> dict[str, float]:

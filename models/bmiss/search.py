@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...stream.errors import CalibrationError
 from ...stream.geometry import Geometry
-from ..duplicates import COMMON_SHARE, common_share
+from ..duplicates import is_new
 from ..firing import Firing
 from ..separation import for_length
 from .blind import blind_search
@@ -221,7 +221,7 @@ def _new_ones(muscle: Muscle, units: Units, candidates: list[tuple[int, Candidat
     kept: list[tuple[int, Candidate]] = []
     for index, one in sorted(candidates, key=lambda pair: -pair[1].firing.sil):
         known = [*units.trains, *(other.firing.spikes for _, other in kept)]
-        if all(common_share(one.firing.spikes, train, muscle.fs_hz) < COMMON_SHARE for train in known):
+        if is_new(one.firing.spikes, known, muscle.fs_hz):
             kept.append((index, one))
     return kept
 

@@ -64,3 +64,24 @@ class Space:
     @cached_property
     def _bounds(self) -> tuple[Tensor, Tensor]:
         return torch.tensor(self.low, dtype=torch.float32), torch.tensor(self.high, dtype=torch.float32)
+
+
+class InSpace:
+    """Whatever has a space, with the space's names and bounds as its own."""
+
+    space: Space
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the space."""
+        return self.space.names
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        """Lower bounds of the space."""
+        return self.space.low
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        """Higher bounds of the space."""
+        return self.space.high

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .generator import FiringWindow
-from .space import Space
+from .space import InSpace, Space
 from .waveform_table import NEIGHBOURS, WaveformTable
 
 NEAR = 1e-3  # of the farthest neighbour's distance: a unit so near to a tabulated one is that one
 RIDGE = 1e-6  # neighbours that lie in a plane leave a slope open: it is taken to be 0
 
 
-class WaveformTableGenerator:
+class WaveformTableGenerator(InSpace):
     """A `generator.Generator` by interpolation.
 
     Parameters
@@ -48,21 +48,6 @@ class WaveformTableGenerator:
         self._shares = (table.parameters - low) / (high - low)  # (tabulated, parameters)
         self._tree = scipy.spatial.KDTree(self._shares)
         self._waveforms = torch.as_tensor(seen).flatten(1)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """See `generator.Generator`."""
-        return self.space.names
-
-    @property
-    def low(self) -> NDArray[np.float64]:
-        """See `generator.Generator`."""
-        return self.space.low
-
-    @property
-    def high(self) -> NDArray[np.float64]:
-        """See `generator.Generator`."""
-        return self.space.high
 
     def waveforms(self, theta: Tensor) -> Tensor:
         """See `generator.Generator`."""
