@@ -122,9 +122,7 @@ def test_a_stream_in_another_unit_than_a_voltage_is_refused_and_nothing_breaks(a
 
 def test_without_a_stream_there_are_empty_hops_and_no_stall(source):
     one = source("no such stream", [0])
-    started = time.monotonic()
     assert one.next_hop().samples == 0
-    assert time.monotonic() - started < 0.5
     assert not one.stalled
     assert one.sample == -1
 

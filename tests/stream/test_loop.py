@@ -1,5 +1,6 @@
 """The whole live path: an amplifier in another process, LSL, the loop, ZeroMQ; its troubles and its ends."""
 
+import contextlib
 import gc
 import time
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from myodrive.stream import messages as m
+from myodrive.stream import reporter
 from myodrive.stream.endpoints import Endpoints
 from myodrive.stream.inlet import StreamSource
 from myodrive.stream.loop import run
@@ -32,6 +34,19 @@ def offline(running, planted, decode_all):
     return decode_all(
         Pipeline(planted.decoder, 61), np.concatenate([part for _, _, part in running.pipeline.fed]), 61, gaps
     )
+
+
+@contextlib.contextmanager
+def idle(planted, address):
+    """What the loop needs, with no amplifier; freed in every case: the collector waits for ever on open sockets."""
+    source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
+    endpoints = Endpoints(address, "none")
+    try:
+        pipeline = Pipeline(planted.decoder, 8)
+        yield source, pipeline, Reporter(endpoints, planted.decoder, source, pipeline)
+    finally:
+        source.close()
+        endpoints.close()
 
 
 @pytest.fixture
@@ -192,13 +207,12 @@ def test_pause_resume_and_stop_over_the_control_socket(started, ask):
     assert running.failure is None
 
 
-def test_a_subscriber_that_joins_late_gets_units_and_status_at_once(started, subscribe):
+def test_a_subscriber_that_joins_late_gets_units_and_status_at_once(started, subscribe, monkeypatch):
     _, running, _ = started()
-    started_at = time.monotonic()
+    monkeypatch.setattr(reporter, "STATUS_S", 3600.0)  # what comes now comes because somebody joined
     late = subscribe(running.address, "units/", "status/")
     late.until(lambda msg: isinstance(msg, m.Units))
     late.until(has_state("live")) if not late.of(m.Status) else None
-    assert time.monotonic() - started_at < 0.5
 
 
 def test_before_any_stream_the_state_is_waiting_and_nothing_else_goes_out(planted, live, subscribe):
@@ -216,26 +230,16 @@ def test_before_any_stream_the_state_is_waiting_and_nothing_else_goes_out(plante
 
 def test_the_loop_ends_after_its_seconds_and_leaves_the_collector_as_it_was(planted, free_address):
     frozen = gc.get_freeze_count()
-    source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
-    endpoints = Endpoints(free_address(), "none")
-    pipeline = Pipeline(planted.decoder, 8)
-    reporter = Reporter(endpoints, planted.decoder, source, pipeline)
-    begun = time.monotonic()
-    run(source, pipeline, reporter, seconds=0.3)
-    assert 0.25 < time.monotonic() - begun < 1.0
-    assert reporter.state == "stopped"
-    assert gc.get_freeze_count() <= frozen
-    source.close()
-    endpoints.close()
+    with idle(planted, free_address()) as (source, pipeline, told):
+        begun = time.monotonic()
+        run(source, pipeline, told, seconds=0.3)
+        assert time.monotonic() - begun > 0.25
+        assert told.state == "stopped"
+        assert gc.get_freeze_count() <= frozen
 
 
 def test_whatever_ends_the_loop_subscribers_are_told_that_it_stopped(planted, free_address, subscribe):
     address = free_address()
-    source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
-    endpoints = Endpoints(address, "none")
-    pipeline = Pipeline(planted.decoder, 8)
-    reporter = Reporter(endpoints, planted.decoder, source, pipeline)
-    reader = subscribe(address, "status/")
     calls = []
 
     def stop():
@@ -244,9 +248,9 @@ def test_whatever_ends_the_loop_subscribers_are_told_that_it_stopped(planted, fr
             raise KeyboardInterrupt
         return False
 
-    with pytest.raises(KeyboardInterrupt):
-        run(source, pipeline, reporter, stop=stop)
-    reader.until(has_state("stopped"))
-    assert gc.get_freeze_count() == 0
-    source.close()
-    endpoints.close()
+    with idle(planted, address) as (source, pipeline, told):
+        reader = subscribe(address, "status/")
+        with pytest.raises(KeyboardInterrupt):
+            run(source, pipeline, told, stop=stop)
+        reader.until(has_state("stopped"))
+        assert gc.get_freeze_count() == 0
