@@ -1,7 +1,8 @@
 """Least squares of a generator to whitened waveforms: bounded parameters, gain projected out, delay fitted along.
 
 Levenberg-Marquardt on many units at once. In whitened waveforms what is left is white, so that these are the most
-likely parameters, and a step is as good in one unit's noise as in another's.
+likely parameters, and a step is as good in one unit's noise as in another's. All of it goes by frequency, where the
+delay is a turn of the phase (`spectra`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from .generator import Generator
 from .prewhitening import Prewhitener
+from .spectra import WhitenedSpectra
 
 FIRST_DAMPING = 1e-2
 EASE, STIFFEN = 0.2, 6.0
 LONGEST_STEP = 0.15  # of a parameter's range
+LEAST_PROMISE = 1e-5  # of what is left: a unit's fit ends where a step promises less by its slopes
 MOST_DELAY = 2.5  # samples: a unit's instants are found by the waveform's own peak, so it is never far off
 DELAY_RANGE = 10.0  # samples: scale of its steps, beside the ranges of the parameters
 BATCH = 8
@@ -113,9 +116,11 @@ def fit(
     theta : ndarray of float64, shape (units, parameters)
         Starts.
     iterations : int
+        Most steps.
     """
+    view = WhitenedSpectra(whitener, generator.samples, MOST_DELAY)
     parts = [
-        _fit(generator, whitener, whitened[i : i + BATCH], theta[i : i + BATCH], iterations)
+        _fit(generator, view, view.of_whitened(whitened[i : i + BATCH]), theta[i : i + BATCH], iterations)
         for i in range(0, len(theta), BATCH)
     ]
     columns = zip(*parts, strict=True) if parts else ([np.zeros((0, theta.shape[1]))], *[[np.zeros(0)]] * 4)
@@ -124,70 +129,86 @@ def fit(
 
 def _fit(
     generator: Generator,
-    whitener: Prewhitener,
-    whitened: NDArray[np.float32],
+    view: WhitenedSpectra,
+    whitened: NDArray[np.complex64],
     theta: NDArray[np.float64],
     iterations: int,
 ) -> tuple[NDArray[np.float64], ...]:
     low, high = np.append(generator.low, -MOST_DELAY), np.append(generator.high, MOST_DELAY)
     scale = np.append(generator.high - generator.low, DELAY_RANGE).astype(np.float32)
-    measured = whitened.reshape(len(whitened), -1)
+    measured = _flat(whitened)
     at = np.concatenate([np.clip(theta, generator.low, generator.high), np.zeros((len(theta), 1))], axis=1)
 
-    def here(at: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        plain, slopes = generator.with_slopes(torch.as_tensor(at[:, :-1], dtype=torch.float32))
-        both = torch.cat([plain[:, None], slopes], dim=1).numpy().swapaxes(2, 3)  # (units, 1 + parameters, samples, ch)
-        both = delayed(both, at[:, -1])
-        later = -np.gradient(both[:, :1], axis=2)
-        white = whitener.waveforms(np.concatenate([both, later], axis=1))
-        flat = white.reshape(*white.shape[:2], -1)
-        return flat[:, 0], flat[:, 1:] * scale[:, None]
+    def spectra(at: NDArray[np.float64], slopes: bool) -> NDArray[np.complex64]:
+        """Of the model and, where they are asked for, its slopes by the parameters."""
+        here = torch.as_tensor(at[:, :-1], dtype=torch.float32)
+        if not slopes:
+            return view.of_plain(generator.waveforms(here)[:, None].numpy())
+        plain, by_parameter = generator.with_slopes(here)
+        return view.of_plain(torch.cat([plain[:, None], by_parameter], dim=1).numpy())
 
-    def against(model: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    def moved(both: NDArray[np.complex64], at: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The model, and its slopes by the parameters and the delay, at its delay."""
+        both = view.delayed(both, at[:, -1])
+        flat = _flat(np.concatenate([both, both[:, :1] * view.turning[:, None]], axis=1))
+        return flat[:, 0], flat[:, 1:] * scale[-(flat.shape[1] - 1) :, None]
+
+    def against(
+        model: NDArray[np.float32], measured: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
         power = np.maximum(np.einsum("ud,ud->u", model, model), 1e-30)
         gain = np.maximum(np.einsum("ud,ud->u", model, measured) / power, 0.0)  # upside down it is no such unit
         left = measured - gain[:, None] * model
         return left, gain, np.einsum("ud,ud->u", left, left, dtype=np.float64)
 
-    model, slope = here(at)
-    at[:, -1] = _nearest_delay(model.reshape(whitened.shape), whitened)
-    if at[:, -1].any():
-        model, slope = here(at)
-    left, gain, cost = against(model)
+    both = spectra(at, slopes=iterations > 0)
+    at[:, -1] = _nearest_delay(both[:, 0], whitened, view)
+    model, slope = moved(both, at)
+    left, gain, cost = against(model, measured)
     damping = np.full(len(at), FIRST_DAMPING)
-    for _ in range(iterations):
-        along = model / np.maximum(np.linalg.norm(model, axis=1, keepdims=True), 1e-15)
-        free = slope * gain[:, None, None]
-        free = free - (free @ along[..., None]) * along[:, None]  # the gain's direction is taken out
+    live = np.arange(len(at))  # whose fits go on
+    for turn in range(iterations):
+        along = model[live] / np.maximum(np.linalg.norm(model[live], axis=1, keepdims=True), 1e-15)
+        free = slope[live] * gain[live, None, None]
+        free -= (free @ along[..., None]) * along[:, None]  # the gain's direction is taken out
         curvature = (free @ free.transpose(0, 2, 1)).astype(np.float64)
-        stiff = np.einsum("upp->up", curvature) * (1.0 + damping[:, None])
+        stiff = np.einsum("upp->up", curvature) * (1.0 + damping[live, None])
         stiff = np.maximum(stiff, 1e-9 * stiff.max(axis=1, keepdims=True) + 1e-30)
         np.einsum("upp->up", curvature)[:] = stiff
-        step = np.linalg.solve(curvature, (free @ left[..., None]).astype(np.float64))[..., 0]
-        there = np.clip(at + np.clip(step, -LONGEST_STEP, LONGEST_STEP) * scale, low, high)
-        model_there, slope_there = here(there)
-        left_there, gain_there, cost_there = against(model_there)
-        better = cost_there < cost
-        at = np.where(better[:, None], there, at)
-        model = np.where(better[:, None], model_there, model)
-        slope = np.where(better[:, None, None], slope_there, slope)
-        left = np.where(better[:, None], left_there, left)
-        gain, cost = np.where(better, gain_there, gain), np.where(better, cost_there, cost)
-        damping = np.where(better, damping * EASE, damping * STIFFEN).clip(1e-7, 1e6)
+        downhill = (free @ left[live, :, None]).astype(np.float64)
+        step = np.linalg.solve(curvature, downhill)[..., 0]
+        there = np.clip(at[live] + np.clip(step, -LONGEST_STEP, LONGEST_STEP) * scale, low, high)
+        promised = np.einsum("up,up->u", downhill[..., 0], (there - at[live]) / scale)
+        going = promised > LEAST_PROMISE * cost[live]
+        live, there = live[going], there[going]
+        if not len(live):
+            break
+        last = turn == iterations - 1
+        model_there, slope_there = moved(spectra(there, slopes=not last), there)
+        left_there, gain_there, cost_there = against(model_there, measured[live])
+        better = cost_there < cost[live]
+        damping[live] = np.where(better, damping[live] * EASE, damping[live] * STIFFEN).clip(1e-7, 1e6)
+        taken = live[better]
+        at[taken], gain[taken], cost[taken] = there[better], gain_there[better], cost_there[better]
+        if not last:
+            model[taken], slope[taken], left[taken] = model_there[better], slope_there[better], left_there[better]
     whole = np.einsum("ud,ud->u", measured, measured, dtype=np.float64)
     explained = np.maximum(0.0, whole - cost) / np.maximum(whole, 1e-30)  # none of a waveform that is nothing
     return at[:, :-1], at[:, -1], gain, np.sqrt(explained), cost
 
 
-def _nearest_delay(model: NDArray[np.float32], whitened: NDArray[np.float32]) -> NDArray[np.float64]:
+def _flat(spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Real and imaginary parts side by side, (..., 2 x frequencies x channels)."""
+    return spectra.reshape(*spectra.shape[:-2], -1).view(np.float32)
+
+
+def _nearest_delay(
+    model: NDArray[np.complex64], whitened: NDArray[np.complex64], view: WhitenedSpectra
+) -> NDArray[np.float64]:
     """Whole samples, a few at most, by which a waveform is later than its model: a fit finds the rest by its slope."""
     reach = int(MOST_DELAY)
-    length = model.shape[1]
-    likeness = np.stack([
-        np.einsum(
-            "utc,utc->u", model[:, max(0, -d) : length - max(0, d)], whitened[:, max(0, d) : length - max(0, -d)]
-        )
-        for d in range(-reach, reach + 1)
-    ])  # fmt: skip
+    product = np.einsum("ufc,ufc->uf", model.conj(), whitened)
+    delays = np.arange(-reach, reach + 1)
+    likeness = (product @ np.exp(-view.turning[:, None] * delays)).real.T  # (delays, units)
     likeness[reach] *= 1.0 + 1e-6  # of equals, none
     return likeness.argmax(axis=0).astype(np.float64) - reach

@@ -21,12 +21,12 @@ MOST_TAKEN = 256  # discharges that one knot may hold
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
-def _subtract(left, response, unit, instant, sign):
-    units, samples = left.shape
+def _subtract(left, response, unit, instant, sign, first, last):
+    """Take a discharge out, or put it back, as far as its responses lie in [first, last)."""
     window = (response.shape[2] + 1) // 2
-    low, high = max(0, instant - window + 1), min(samples, instant + window)
+    low, high = max(first, instant - window + 1), min(last, instant + window)
     offset = window - 1 - instant
-    for k in range(units):
+    for k in range(left.shape[0]):
         for t in range(low, high):
             left[k, t] -= sign * response[unit, k, t + offset]
 
@@ -99,11 +99,11 @@ def _sweep(left, response, penalty, times, count, order, refractory):
         a = b = 0
         while a < count[k] or b < len(fresh):
             if b == len(fresh) or (a < count[k] and times[k, a] < fresh[b]):
-                _subtract(left, response, k, times[k, a], -1.0)
+                _subtract(left, response, k, times[k, a], -1.0, 0, samples)
                 a += 1
                 changed += 1
             elif a == count[k] or fresh[b] < times[k, a]:
-                _subtract(left, response, k, fresh[b], 1.0)
+                _subtract(left, response, k, fresh[b], 1.0, 0, samples)
                 b += 1
                 changed += 1
             else:
@@ -114,12 +114,23 @@ def _sweep(left, response, penalty, times, count, order, refractory):
     return changed
 
 
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})
+def _highest(row, low, high):
+    """Largest value in [low, high)."""
+    most = row[low]
+    for t in range(low + 1, high):
+        most = max(most, row[t])
+    return most
+
+
 @njit(cache=True, nogil=True)
 def _best(left, power, penalty, times, count, low, high, refractory):
     """The discharge in [low, high) that gains most; unit -1 where none gains."""
     most, unit, instant = LEAST_GAIN, -1, -1
     for k in range(left.shape[0]):
         cost = power[k] / 2 + penalty
+        if _highest(left[k], low, high) - cost <= most:
+            continue
         for t in range(low, high):
             gain = left[k, t] - cost
             if gain > most and _rested(times, count, k, t, refractory):
@@ -133,22 +144,24 @@ def _exchange(left, response, power, penalty, times, count, reach, refractory):
     moved = 0
     for k in range(units):
         for t in times[k, : count[k]].copy():
-            _subtract(left, response, k, t, -1.0)
+            low, high = max(0, t - reach), min(samples, t + reach + 1)
+            as_it_was = left[:, low:high].copy()
+            _subtract(left, response, k, t, -1.0, low, high)  # what lies further off is not looked at
             _drop(times, count, k, t)
             own = left[k, t] - power[k] / 2 - penalty
-            gain, unit, instant = _best(
-                left, power, penalty, times, count, max(0, t - reach), min(samples, t + reach + 1), refractory
-            )
-            if unit >= 0 and gain > own + LEAST_GAIN:
-                moved += 1
-            elif own > 0:
-                unit, instant = k, t
-            else:
-                unit = -1
-                moved += 1
+            gain, unit, instant = _best(left, power, penalty, times, count, low, high, refractory)
+            if unit < 0 or gain <= own + LEAST_GAIN:
+                unit, instant = (k, t) if own > 0 else (-1, -1)
             if unit >= 0:
-                _subtract(left, response, unit, instant, 1.0)
                 _add(times, count, unit, instant)
+            if unit == k and instant == t:
+                left[:, low:high] = as_it_was
+                continue
+            moved += 1
+            _subtract(left, response, k, t, -1.0, 0, low)
+            _subtract(left, response, k, t, -1.0, high, samples)
+            if unit >= 0:
+                _subtract(left, response, unit, instant, 1.0, 0, samples)
     return moved
 
 
@@ -160,41 +173,45 @@ def _rebuild(left, response, power, penalty, times, count, half, step, draws, re
     mended, drawn = 0, 0
     for centre in range(step // 2, samples, step):
         low, high = max(0, centre - half), min(samples, centre + half)
-        taken, before = 0, 0.0
+        taken = 0
         for k in range(units):
-            i = 0
-            while i < count[k]:
-                t = times[k, i]
-                chosen = False
-                if low <= t < high and taken < MOST_TAKEN:
-                    chosen = draws[drawn % len(draws)] < 0.5
-                    drawn += 1
-                if chosen:
-                    _subtract(left, response, k, t, -1.0)
-                    _drop(times, count, k, t)
-                    before += left[k, t] - power[k] / 2 - penalty
-                    taken_unit[taken], taken_time[taken] = k, t
+            for i in range(np.searchsorted(times[k, : count[k]], low), count[k]):
+                if times[k, i] >= high or taken == MOST_TAKEN:
+                    break
+                if draws[drawn % len(draws)] < 0.5:
+                    taken_unit[taken], taken_time[taken] = k, times[k, i]
                     taken += 1
-                else:
-                    i += 1
+                drawn += 1
+        if taken == 0:
+            continue
+        as_it_was, before = left[:, low:high].copy(), 0.0
+        for i in range(taken):
+            k, t = taken_unit[i], taken_time[i]
+            _subtract(left, response, k, t, -1.0, low, high)  # what lies further off is not looked at
+            _drop(times, count, k, t)
+            before += left[k, t] - power[k] / 2 - penalty
         given, after = 0, 0.0
-        while taken > 0 and given < MOST_TAKEN:
+        while given < MOST_TAKEN:
             gain, unit, instant = _best(left, power, penalty, times, count, low, high, refractory)
             if unit < 0:
                 break
             after += gain
-            _subtract(left, response, unit, instant, 1.0)
+            _subtract(left, response, unit, instant, 1.0, low, high)
             _add(times, count, unit, instant)
             given_unit[given], given_time[given] = unit, instant
             given += 1
         if after > before + LEAST_GAIN:
             mended += 1
+            for first, last in ((0, low), (high, samples)):
+                for i in range(taken):
+                    _subtract(left, response, taken_unit[i], taken_time[i], -1.0, first, last)
+                for i in range(given):
+                    _subtract(left, response, given_unit[i], given_time[i], 1.0, first, last)
             continue
+        left[:, low:high] = as_it_was
         for i in range(given):
-            _subtract(left, response, given_unit[i], given_time[i], -1.0)
             _drop(times, count, given_unit[i], given_time[i])
         for i in range(taken):
-            _subtract(left, response, taken_unit[i], taken_time[i], 1.0)
             _add(times, count, taken_unit[i], taken_time[i])
     return mended
 

@@ -71,6 +71,8 @@ class Units:
         return replace(self, restarted=np.zeros_like(self.restarted))
 
     def __add__(self, other: Units) -> Units:
+        if not len(other):
+            return self
         return Units(
             np.concatenate([self.theta, other.theta]),
             np.concatenate([self.waveforms, other.waveforms]),
@@ -109,6 +111,7 @@ class Muscle:
         )
         self.parts = [self.whole] if len(self.tiles) == 1 else [generator_of(tile.channels) for tile in self.tiles]
         self.refractory = max(1, round(settings.limits.refractory_s * fs_hz))
+        self._asked, self._left = self.none(), emg
 
     def none(self) -> Units:
         """No units."""
@@ -116,8 +119,10 @@ class Muscle:
         return Units(np.zeros((0, len(self.whole.names))), empty, [], np.zeros(0), np.zeros(0, np.int64))
 
     def left_by(self, units: Units) -> NDArray[np.float32]:
-        """What the units leave of the EMG."""
-        return subtract(self.emg, units.trains, units.waveforms, self.whole.fires_at)
+        """What the units leave of the EMG; to be read only."""
+        if units is not self._asked:  # what is left at a round's end is asked for again when the next begins
+            self._asked, self._left = units, subtract(self.emg, units.trains, units.waveforms, self.whole.fires_at)
+        return self._left
 
     def part(
         self, left: NDArray[np.float32], tile: Tile, ridge: float = 0.0

@@ -121,6 +121,17 @@ def test_no_more_than_a_batch_is_asked_for_at_once(whitener, truth, starts):
     assert max(generator.asked) == BATCH
 
 
+def test_a_unit_that_has_arrived_is_not_asked_for_again(whitener, truth, starts):
+    generator = TravellingWave()
+    measured = white(generator, whitener, truth)
+    measured += np.random.default_rng(2).standard_normal(measured.shape).astype(np.float32)
+    found = fit(generator, whitener, measured, starts, 12)
+    generator.asked.clear()
+    longer = fit(generator, whitener, measured, found.theta, 100)
+    assert sum(generator.asked) < 8 * len(truth)
+    np.testing.assert_allclose(longer.left, found.left, rtol=1e-4)
+
+
 def test_an_upside_down_waveform_is_of_no_unit(generator, whitener, truth):
     found = fit(generator, whitener, -white(generator, whitener, truth[:2]), truth[:2], 0)
     assert not found.gain.any()
