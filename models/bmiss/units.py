@@ -15,7 +15,7 @@ from ..firing import Firing, judge
 from ..peeling import subtract
 from .correlation import answers, cross_answers
 from .fit import Fitted, delayed, fit, shapes, unexplained
-from .generator import Generator
+from .generator import BOTH_ENDS, MOVES, Generator
 from .prewhitening import RIDGE, Prewhitener
 from .proposals import latin_hypercube
 from .pursuit import Pursuit
@@ -29,7 +29,8 @@ EXCHANGE_S, KNOT_S = 0.01, 0.0075  # reach of an exchange, and half the length o
 JOINT_FIT_ITERATIONS, RESTART_ITERATIONS = 3, 8
 ENTRIES = 800  # of the dictionary that units left unexplained start anew from
 MOST_RESTARTS = 2  # of a unit: what two have not mended is another physics
-INSIDE = (0.3, 0.7)  # of a range, from where a parameter that ended on its bound is fitted again
+INSIDE = (0.3, 0.7)  # of a range, from where a parameter that may be in a wrong valley is fitted again
+ENDS = {BOTH_ENDS, *MOVES[BOTH_ENDS]}  # waves at a fibre's ends are short: half a length further is another valley
 LEAST_ASTRAY = 0.003  # of a waveform's power, left unexplained, from which the fit may be in a wrong valley
 NOISE_FACTOR = 1.5  # of the noise expected in a mean waveform: what exceeds it by less is noise too
 
@@ -223,7 +224,8 @@ class Muscle:
         if not settings.restarts:
             return fitted, later, np.zeros(len(theta), np.bool_)
         share = unexplained(fitted, whitened, count)
-        astray = may & (share > max(LEAST_ASTRAY, 2.0 * float(np.median(share))))  # what all have is another physics
+        common = 2.0 * float(np.median(share))  # what all have is another physics
+        astray = may & (share > max(LEAST_ASTRAY, common))
         if astray.any():
             entries = latin_hypercube(generator.low, generator.high, ENTRIES, settings.seed)
             dictionary = Dictionary(generator, whitener, entries, self.fs_hz)
@@ -231,10 +233,12 @@ class Muscle:
             later[astray] = np.where(others.left < fitted.left[astray], shift, 0)
             fitted = fitted.put(astray, others)
         within = (fitted.theta - generator.low) / (generator.high - generator.low)
-        pinned = ((within < 0.001) | (within > 0.999)) & may[:, None]  # on a bound: it may be a wrong valley
-        some = pinned.any(axis=1)
+        doubted = ((within < 0.001) | (within > 0.999)) & may[:, None]  # on a bound: it may be a wrong valley
+        still = may & (unexplained(fitted, whitened, count) > max(settings.astray_share, common))
+        doubted |= still[:, None] & np.array([name in ENDS for name in generator.names])
+        some = doubted.any(axis=1)
         for inside in INSIDE if some.any() else ():
-            start = np.where(pinned, generator.low + inside * (generator.high - generator.low), fitted.theta)[some]
+            start = np.where(doubted, generator.low + inside * (generator.high - generator.low), fitted.theta)[some]
             inner = fit_later(generator, whitener, whitened[some], start, later[some], RESTART_ITERATIONS)
             fitted = fitted.put(some, inner)
         return fitted, later, astray | some

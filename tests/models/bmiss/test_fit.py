@@ -151,7 +151,9 @@ def test_no_waveforms_no_fits(generator, whitener):
     assert found.left.shape == (0,)
 
 
-def test_physics_are_inverted_as_well():
+@pytest.fixture(scope="module")
+def physics():
+    """Units under a small array, and white noise."""
     row, col = np.divmod(np.arange(24), 6)
     geometry = Geometry(row, col, 8.0, 4, 6)
     ranges = {
@@ -161,12 +163,34 @@ def test_physics_are_inverted_as_well():
     window, sections = FiringWindow(2000.0), design_filter(2000.0).sections
     generator = PhysicsGenerator(geometry, window, sections, ranges, conductor=HalfSpace())
     noise = np.random.default_rng(0).standard_normal((3000, 24)).astype(np.float32)
-    whitener = Prewhitener.of(noise, 3, 0.01)
+    return generator, Prewhitener.of(noise, 3, 0.01)
+
+
+def test_physics_are_inverted_as_well(physics):
+    generator, whitener = physics
     low, width = generator.low, generator.high - generator.low
     truth = low + width * np.array([[0.3, 0.4, 0.5, 0.4, 0.6], [0.6, 0.5, 0.3, 0.7, 0.4]])
     found = fit(generator, whitener, white(generator, whitener, truth), truth + 0.03 * width * [1, -1, 1, -1, 1], 10)
     np.testing.assert_allclose((found.theta - truth) / width, 0.0, atol=0.01)
     assert (found.likeness > 0.9995).all()
+
+
+@pytest.mark.parametrize("stretch", [0.9, 1.1])
+def test_few_steps_lead_from_slower_waves_in_shorter_fibres(physics, stretch):
+    """Waves end at the same time where velocity and length go together: a long, narrow valley asks for exact slopes."""
+    generator, whitener = physics
+    width = generator.high - generator.low
+    truth = np.array([[-1.0, 3.6, 14.0, 5.0, 60.0], [6.0, 3.8, 12.0, -12.0, 58.0]])
+    start = truth * [1.0, stretch, 1.0, 1.0, stretch]
+    found = fit(generator, whitener, white(generator, whitener, truth), start, 4)
+    np.testing.assert_allclose((found.theta - truth) / width, 0.0, atol=2e-4)
+
+
+def test_a_wave_half_a_sample_late_is_found_in_few_steps(generator, whitener, truth):
+    """High frequencies of whitened waveforms are loud: a difference of neighbouring samples is no slope of theirs."""
+    found = fit(generator, whitener, white(generator, whitener, truth, 0.45), truth, 4)
+    np.testing.assert_allclose(found.delay, 0.45, atol=2e-5)
+    np.testing.assert_allclose((found.theta - truth) / WIDTH, 0.0, atol=2e-5)
 
 
 def test_whole_delays_move_and_halves_meet_in_the_middle():

@@ -63,7 +63,7 @@ def test_slopes_agree_with_finite_differences(generator, name):
     step[place] = 0.005 * (RANGES[name][1] - RANGES[name][0])
     numeric = (generator.waveforms(theta + step) - generator.waveforms(theta - step)) / (2.0 * step[place])
     for unit in range(5):
-        assert difference(slopes[unit, place], numeric[unit]) < 0.08  # the current's are one-sided
+        assert difference(slopes[unit, place], numeric[unit]) < 0.01
 
 
 def test_no_symmetry_is_asked_of_the_muscle(cylinder_fields, window, sections):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from myodrive.models.bmiss.fit import shapes
+from myodrive.models.bmiss.generator import BOTH_ENDS
 from myodrive.models.bmiss.units import Muscle
 from myodrive.models.peeling import subtract
 
@@ -113,6 +114,17 @@ def test_a_unit_in_a_wrong_valley_is_fitted_from_elsewhere(world, known, later):
     astray = late(units, [1, 4], later, len(world.emg))
     astray.theta[[1, 4]] = (muscle.whole.low + muscle.whole.high) / 2
     is_mended(world, units, muscle.refit(astray))
+
+
+@pytest.mark.parametrize(("unit", "half_length_mm"), [(0, 57.0), (2, 50.0)])  # 11 and 12 mm too short
+def test_fibres_that_end_elsewhere_are_tried_where_nothing_else_mends(monkeypatch, unit, half_length_mm):
+    monkeypatch.setattr("myodrive.models.bmiss.units.ENTRIES", 1)  # as good as none to start anew from
+    quiet = small_world(snr_db=20.0)
+    muscle, units = muscle_of(quiet)
+    theta = units.theta.copy()
+    theta[unit, muscle.whole.space.place(BOTH_ENDS)] = half_length_mm
+    fitted = muscle.refit(replace(units, theta=theta))
+    assert quiet.astray(fitted.theta, np.arange(len(units))) < 0.05
 
 
 def with_waveforms(world, waveforms, noise_share=0.1):
