@@ -112,9 +112,9 @@ def agree(found: Train, truth: Train, *, tolerance: int, max_shift: int) -> Agre
     """
     if len(found) == 0 or len(truth) == 0:
         return Agreement(0, 0, len(found), len(truth))
-    counts = shift_counts(found, truth, max_shift)
-    near = np.convolve(counts, np.ones(2 * tolerance + 1, np.int64), mode="same")
-    finer = near * (tolerance + 1) * (len(found) + 1) + np.convolve(counts, _tent(tolerance), mode="same")
+    counts = shift_counts(found, truth, max_shift + tolerance)
+    near = np.convolve(counts, np.ones(2 * tolerance + 1, np.int64), mode="valid")  # at shifts up to max_shift
+    finer = near * (tolerance + 1) * (len(found) + 1) + np.convolve(counts, _tent(tolerance), mode="valid")
     shift = int(np.argmax(finer)) - max_shift  # of equally good shifts, the one that the spikes centre on
     common = int(match_count(found, truth, shift, tolerance))
     return Agreement(shift, common, len(found) - common, len(truth) - common)

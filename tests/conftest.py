@@ -1,18 +1,55 @@
-"""What every test may use: where the repository is, and the larger recordings where a checkout has them."""
+"""What every test may use: the repository, free addresses, and the larger recordings where a checkout has them."""
 
 import importlib.util
+import os
+import socket
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
+PORTS = range(20_000, 32_000)  # systems hand out none of these by themselves
+
+# How long an example takes says what else the machine does: `timeout` in pyproject.toml ends what hangs.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The repository's root."""
     return ROOT
+
+
+def ports_of(worker: int, workers: int) -> range:
+    """The ports that belong to one of the processes which share the tests: no other takes one between two looks."""
+    share = len(PORTS) // workers
+    return PORTS[worker * share : (worker + 1) * share]
+
+
+@pytest.fixture(scope="session")
+def free_address():
+    """Function that gives an address on loopback whose port, and the one above it, are free; another one each time."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = ports_of(worker, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    tried = count(os.getpid() * 2, 2)  # two runs of the tests on one machine begin at different places
+
+    def free_address() -> str:
+        for _ in range(len(ports) // 2):
+            port = ports[next(tried) % (len(ports) - 1)]
+            with socket.socket() as first, socket.socket() as second:
+                try:
+                    first.bind(("127.0.0.1", port))
+                    second.bind(("127.0.0.1", port + 1))
+                except OSError:
+                    continue
+                return f"tcp://127.0.0.1:{port}"
+        raise RuntimeError(f"no two free ports side by side in {ports}")
+
+    return free_address
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file is run by whatever Pyt
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"demo": "", "test": "dev"}  # what each command needs beyond the base installation
 CHECKED_PACKAGES = ("myodrive.stream", "myodrive.export")
+MOST_WORKERS = 4  # processes that share the tests; each holds up to 2 GB: PyTorch, recordings, tables of lead fields
+THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 INTERRUPTED = 130  # as shells report Ctrl-C
 
 
@@ -173,16 +175,33 @@ def import_root(environment: Environment) -> Path:
     return folder
 
 
+def spread_over_cores() -> tuple[list, dict]:
+    """How pytest spreads the tests over the cores this process may use: its arguments, and environment variables.
+
+    Each worker begins with a run of neighbouring files, so that what these share is made once, and when it is done
+    takes tests off one that has more left (`worksteal`). Its threads are bounded: threads that wait for each other on
+    cores which other workers hold make everything slow.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, MOST_WORKERS)
+    threads = dict.fromkeys(THREAD_POOLS, str(cores // workers))
+    if workers == 1:
+        return [], threads
+    # "auto" and not the number: pytest-xdist then stands back where --pdb asks for one process
+    return ["-n", "auto", "--dist", "worksteal"], threads | {"PYTEST_XDIST_AUTO_NUM_WORKERS": str(workers)}
+
+
 def check_steps(environment: Environment, arguments: list) -> list:
     """The checks in order, each (name, command, environment variables)."""
     python = environment.python
     packages = [word for name in CHECKED_PACKAGES for word in ("-p", name)]
     settings = ["--config-file", environment.root / "pyproject.toml", "--cache-dir", environment.root / ".mypy_cache"]
+    spread, variables = spread_over_cores()
     return [
         ("ruff check", [python, "-m", "ruff", "check", "."], {}),
         ("ruff format", [python, "-m", "ruff", "format", "--check", "."], {}),
         ("mypy", [python, "-m", "mypy", *settings, *packages], {"MYPYPATH": str(import_root(environment))}),
-        ("pytest", [python, "-m", "pytest", *arguments], {}),
+        ("pytest", [python, "-m", "pytest", *spread, *arguments], variables),
     ]
 
 

@@ -17,8 +17,11 @@ EASE, STIFFEN = 0.2, 6.0
 
 
 def use_available_cores() -> None:
-    """Give PyTorch the cores this process may use: it counts the machine's, and more only get in each other's way."""
-    if hasattr(os, "sched_getaffinity"):
+    """Give PyTorch the cores this process may use: it counts the machine's, and more only get in each other's way.
+
+    Where OMP_NUM_THREADS is set, somebody has counted already.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 

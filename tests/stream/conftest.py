@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -20,8 +19,7 @@ import zmq
 
 from myodrive.stream import decoder_file as df
 from myodrive.stream import loop, messages
-from myodrive.stream.endpoints import Endpoints
-from myodrive.stream.errors import AddressError
+from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.inlet import StreamSource
 from myodrive.stream.onnx_file import read_onnx
@@ -249,6 +247,9 @@ class Amplifier:
         self._process = subprocess.Popen(
             [sys.executable, "-c", AMPLIFIER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+    def wait_until_ready(self) -> None:
+        """Come back when its stream can be found."""
         assert self._process.stdout.readline() == "ready\n"
 
     def tell(self, word: str) -> None:
@@ -280,38 +281,17 @@ def amplifier(tmp_path):
     ) -> Amplifier:
         path = tmp_path / f"emg{len(running)}.npy"
         np.save(path, emg)
-        running.append(Amplifier(path, rate, chunk, unit, dtype, name))
-        return running[-1]
+        one = Amplifier(path, rate, chunk, unit, dtype, name)
+        ending.callback(one.kill)
+        running.append(one)
+        one.wait_until_ready()
+        return one
 
-    yield start
-    for one in running:
-        one.kill()
-
-
-# --- addresses, clients, and the pipeline under test ------------------------------------------------------------------
-
-
-def _free_address() -> str:
-    for _ in range(100):
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            if port > 65000:
-                continue
-            second = stack.enter_context(socket.socket())
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return f"tcp://127.0.0.1:{port}"
-    raise RuntimeError("no two free ports side by side")
+    with contextlib.ExitStack() as ending:
+        yield start
 
 
-@pytest.fixture
-def free_address():
-    """Function that gives an address whose port, and the one above it, are free."""
-    return _free_address
+# --- clients, and the pipeline under test -----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -403,27 +383,33 @@ class Live:
     """The live loop in a thread of this process."""
 
     def __init__(
-        self, decoder: df.Decoder, name: str, *, hop: int = 8, gain: float | None = None, drive=None, model=None
+        self,
+        decoder: df.Decoder,
+        name: str,
+        address: str,
+        *,
+        hop: int = 8,
+        gain: float | None = None,
+        drive=None,
+        model=None,
     ) -> None:
+        self.address, self.control = address, next_port(address)
         self.pipeline = KeptPipeline(decoder, hop, drive=drive)
         self.pipeline.fed = []
-        for attempt in range(5):  # another process may take the port between finding and binding it
-            self.address = _free_address()
-            try:
-                self.endpoints = Endpoints(self.address, name)
-                break
-            except AddressError:
-                if attempt == 4:
-                    raise
-        host, _, port = self.address.rpartition(":")
-        self.control = f"{host}:{int(port) + 1}"
         index = np.array(decoder.info.channels.index)
         fs_hz = decoder.info.fs_hz
-        self.source = StreamSource(name, index, fs_hz, hop, lambda source: check_fit(source, decoder), gain)
-        self.worker = ParameterWorker(model, self.pipeline.averager) if model is not None else None
-        self.reporter = Reporter(self.endpoints, decoder, self.source, self.pipeline, self.worker)
+        with contextlib.ExitStack() as held:
+            self.endpoints = Endpoints(address, name)
+            held.callback(self.endpoints.close)
+            self.source = StreamSource(name, index, fs_hz, hop, lambda source: check_fit(source, decoder), gain)
+            held.callback(self.source.close)
+            self.worker = ParameterWorker(model, self.pipeline.averager) if model is not None else None
+            if self.worker is not None:
+                held.callback(self.worker.close)
+            self.reporter = Reporter(self.endpoints, decoder, self.source, self.pipeline, self.worker)
+            self._held = held.pop_all()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live loop")
+        self._thread = threading.Thread(target=self._run, name="live loop", daemon=True)  # one that hangs ends with us
         self.failure: BaseException | None = None
         self._thread.start()
 
@@ -440,10 +426,7 @@ class Live:
             self._thread.join(5)
             assert not self._thread.is_alive(), "the loop does not end"
             self._thread = None
-            if self.worker is not None:
-                self.worker.close()
-            self.source.close()
-            self.endpoints.close()
+            self._held.close()
 
     def join(self, timeout_s: float) -> bool:
         """Whether the loop ended by itself in time."""
@@ -452,17 +435,17 @@ class Live:
 
 
 @pytest.fixture
-def live():
+def live(free_address):
     """Function that starts the live loop on a decoder and a stream name; ended after the test, and must not fail."""
     running = []
+    with contextlib.ExitStack() as ending:
 
-    def start(decoder, name, **options):
-        running.append(Live(decoder, name, **options))
-        return running[-1]
+        def start(decoder, name, **options):
+            running.append(Live(decoder, name, free_address(), **options))
+            ending.callback(running[-1].stop)
+            return running[-1]
 
-    yield start
-    for one in running:
-        one.stop()
+        yield start
     for one in running:
         if one.failure is not None:
             raise one.failure

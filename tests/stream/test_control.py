@@ -1,6 +1,5 @@
 """The control socket: REQ and DEALER are answered, anything else is refused, and it goes on working."""
 
-import socket
 import threading
 
 import msgspec
@@ -24,7 +23,7 @@ class Served:
         self._context = zmq.Context()
         self._control = Control(self._context, address, self._answer)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tend)
+        self._thread = threading.Thread(target=self._tend, daemon=True)
         self._thread.start()
 
     def _answer(self, word):
@@ -38,16 +37,14 @@ class Served:
     def close(self):
         self._stop.set()
         self._thread.join(5)
+        assert not self._thread.is_alive(), "the control socket's thread does not end"
         self._control.close()
         self._context.term()
 
 
 @pytest.fixture(scope="module")
-def served():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    served = Served(f"tcp://127.0.0.1:{port}")
+def served(free_address):
+    served = Served(free_address())
     yield served
     served.close()
 
@@ -103,24 +100,21 @@ def test_after_all_that_it_still_answers(served, dealer):
         assert msgspec.msgpack.decode(exchange(dealer, [PING])[0])["ok"] is True
 
 
-def test_a_request_beyond_any_size_costs_the_sender_its_connection_and_nobody_else(served, ask):
-    context = zmq.Context()
+def test_a_request_beyond_any_size_costs_the_sender_its_connection_and_nobody_else(served, context, ask):
     flood = context.socket(zmq.DEALER)
     flood.connect(served.address)
     flood.send(b"x" * 1_000_000)
     assert not flood.poll(100)
-    context.destroy(linger=0)
+    flood.close(linger=0)
     assert ask(served.address, "status")["ok"] is True
 
 
-def test_a_client_that_left_before_its_answer_disturbs_nobody(served, ask):
-    context = zmq.Context()
+def test_a_client_that_left_before_its_answer_disturbs_nobody(served, context, ask):
     for _ in range(20):
         client = context.socket(zmq.REQ)
         client.connect(served.address)
         client.send(PING)
         client.close(linger=50)
-    context.destroy(linger=0)
     assert ask(served.address, "ping")["ok"] is True
 
 

@@ -1,5 +1,6 @@
 """Parameters over the whole live path: an amplifier in another process, the worker beside the loop, ZeroMQ."""
 
+import contextlib
 import gc
 import time
 import tracemalloc
@@ -129,13 +130,10 @@ def test_with_a_model_the_spikes_are_the_same_and_a_hop_takes_no_memory(
 ):
     """The loop over an array, tended like a live one; memory that stays is counted between messages."""
     pipeline = Pipeline(planted.decoder, 8)
-    worker = ParameterWorker(planted_model, pipeline.averager)
-    endpoints = Endpoints(free_address(), "array")
     source = ArraySource(planted.emg, planted.info.fs_hz, 8)
-    reporter = Reporter(endpoints, planted.decoder, source, pipeline, worker)
     spikes = []
 
-    def go_on(hops):
+    def go_on(reporter, hops):
         for _ in range(hops):
             hop = source.next_hop()
             pipeline(hop.signal, hop.first_sample)
@@ -145,21 +143,23 @@ def test_with_a_model_the_spikes_are_the_same_and_a_hop_takes_no_memory(
             reporter.tend(time.perf_counter())
             time.sleep(0.0005)
 
-    try:
-        go_on(1000)
+    with contextlib.ExitStack() as held:
+        worker = ParameterWorker(planted_model, pipeline.averager)
+        held.callback(worker.close)
+        endpoints = Endpoints(free_address(), "array")
+        held.callback(endpoints.close)
+        reporter = Reporter(endpoints, planted.decoder, source, pipeline, worker)
+        go_on(reporter, 1000)
         assert any(known.reason != FEW_SPIKES for known in reporter._parameters._known)
         gc.collect()
         tracemalloc.start()
-        go_on(100)
+        held.callback(tracemalloc.stop)
+        go_on(reporter, 100)
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        go_on(800)
+        go_on(reporter, 800)
         gc.collect()
         after = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-        worker.close()
-        endpoints.close()
     assert after - before < 30_000  # the spikes kept here; one waveform a hop would be 5 MB
     expected, _, _ = decode_all(Pipeline(planted.decoder, 8), planted.emg[: 1900 * 8], 8)
     assert spikes == expected

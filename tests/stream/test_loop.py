@@ -39,14 +39,12 @@ def offline(running, planted, decode_all):
 @contextlib.contextmanager
 def idle(planted, address):
     """What the loop needs, with no amplifier; freed in every case: the collector waits for ever on open sockets."""
-    source = StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)
-    endpoints = Endpoints(address, "none")
-    try:
+    with (
+        contextlib.closing(Endpoints(address, "none")) as endpoints,
+        contextlib.closing(StreamSource("no such stream", np.arange(16), 2000.0, 8, lambda info: None)) as source,
+    ):
         pipeline = Pipeline(planted.decoder, 8)
         yield source, pipeline, Reporter(endpoints, planted.decoder, source, pipeline)
-    finally:
-        source.close()
-        endpoints.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What goes out, driven by hand over an array: newcomers, fields, states, pauses and addresses."""
 
 import itertools
+from contextlib import closing
 
 import msgspec
 import numpy as np
@@ -49,11 +50,10 @@ class FakeSource:
 class Bench:
     """A reporter with its source and pipeline."""
 
-    def __init__(self, planted, address):
-        self.address = address
+    def __init__(self, planted, address, endpoints):
+        self.address, self.endpoints = address, endpoints
         self.source = FakeSource(planted.emg, planted.info.fs_hz)
         self.pipeline = Pipeline(planted.decoder, HOP)
-        self.endpoints = Endpoints(address, "amp")
         self.reporter = Reporter(self.endpoints, planted.decoder, self.source, self.pipeline)
         self.now = 99.9
         self.reporter.announce("waiting", self.now)
@@ -76,9 +76,9 @@ class Bench:
 
 @pytest.fixture
 def bench(planted, free_address):
-    bench = Bench(planted, free_address())
-    yield bench
-    bench.endpoints.close()
+    address = free_address()
+    with closing(Endpoints(address, "amp")) as endpoints:
+        yield Bench(planted, address, endpoints)
 
 
 def joined(bench, subscribe, *prefixes):

@@ -1,5 +1,8 @@
 """A small recording with known units, its decoder, and our commands called as a user calls them."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +18,6 @@ import zmq
 
 from myodrive.stream.geometry import Geometry
 from myodrive.tools import cli
-from myodrive.tools.ports import free_port_pair
 from myodrive.tools.recording import Recording, read_recording, write_recording
 
 FS_HZ = 2048.0
@@ -77,19 +79,24 @@ def myodrive(capsys):
 @pytest.fixture
 def process():
     """Start a command as a process of its own; what still runs at the end is ended by its id."""
-    started = []
+
+    def end(one: subprocess.Popen) -> None:
+        if one.poll() is None:
+            if os.name == "posix":
+                os.killpg(one.pid, signal.SIGKILL)
+            else:
+                one.kill()
+        one.communicate()
 
     def start(*arguments, **options) -> subprocess.Popen:
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        options["start_new_session"] = os.name == "posix"  # so that what it started itself can be ended with it
         one = subprocess.Popen([*CLI, *map(str, arguments)], **options)
-        started.append(one)
+        ending.callback(end, one)
         return one
 
-    yield start
-    for one in started:
-        if one.poll() is None:
-            one.kill()
-        one.communicate()
+    with contextlib.ExitStack() as ending:
+        yield start
 
 
 @pytest.fixture
@@ -99,9 +106,9 @@ def unique():
 
 
 @pytest.fixture
-def address():
+def address(free_address):
     """A free address on loopback, the next port free as well."""
-    return f"tcp://127.0.0.1:{free_port_pair()}"
+    return free_address()
 
 
 def _muscle() -> Recording:

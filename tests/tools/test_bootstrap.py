@@ -94,7 +94,18 @@ def test_the_checks_stop_at_the_first_that_fails(environment, monkeypatch):
 
 def test_further_arguments_go_to_pytest(environment, commands):
     assert bootstrap.check(environment, ["-k", "geometry"]) == 0
-    assert commands[-1][-4:] == ["-m", "pytest", "-k", "geometry"]
+    assert commands[-1][1:3] == ["-m", "pytest"]
+    assert commands[-1][-2:] == ["-k", "geometry"]  # the last word is the caller's: "-n 0" is one process
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (3, 3), (16, 4)])
+def test_the_tests_take_the_cores_of_the_process_and_no_more(environment, monkeypatch, cores, workers):
+    monkeypatch.setattr(bootstrap.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
+    _, command, variables = bootstrap.check_steps(environment, [])[-1]
+    assert ("-n" in command) == (workers > 1)
+    assert int(variables.get("PYTEST_XDIST_AUTO_NUM_WORKERS", 1)) == workers
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        assert 1 <= int(variables[name]) <= cores / workers
 
 
 def test_mypy_finds_the_package_by_its_import_name(environment):

@@ -1,5 +1,7 @@
 """A reader that notices what it missed, on a publisher of the test's own."""
 
+from contextlib import closing
+
 import msgspec
 import pytest
 import zmq
@@ -22,11 +24,10 @@ def publisher(address):
 
 @pytest.fixture
 def subscriber(publisher, address):
-    reader = Subscriber(address, ("spikes/",))
-    assert publisher.poll(5000)  # the subscription has come
-    publisher.recv()
-    yield reader
-    reader.close()
+    with closing(Subscriber(address, ("spikes/",))) as reader:
+        assert publisher.poll(5000)  # the subscription has come
+        publisher.recv()
+        yield reader
 
 
 def spikes(seq, session="a", **fields):

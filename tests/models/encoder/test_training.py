@@ -14,7 +14,6 @@ from myodrive.models.encoder.batches import make_batch  # noqa: E402
 from myodrive.models.encoder.losses import supervised  # noqa: E402
 from myodrive.models.encoder.training import CHECKPOINT, LOG, Training, TrainSettings  # noqa: E402
 from myodrive.stream.errors import OptionError  # noqa: E402
-from myodrive.tools.ports import free_port_pair  # noqa: E402
 
 SMALL = TrainSettings(seed=4, steps=4, shards=3, physics_units=2)
 
@@ -120,8 +119,9 @@ def _process(rank: int, port: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_share_their_gradients(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_process, (free_port_pair(), str(tmp_path)), nprocs=2)
+def test_two_processes_share_their_gradients(tmp_path: Path, free_address) -> None:
+    port = int(free_address().rpartition(":")[2])
+    torch.multiprocessing.spawn(_process, (port, str(tmp_path)), nprocs=2)
     one, other = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in range(2))
     alone = Training(SMALL, tmp_path / "alone", "cpu")
     alone.run(every=4)

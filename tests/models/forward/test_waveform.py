@@ -155,8 +155,9 @@ def test_float32_gradients_are_those_of_float64(line):
     assert difference(*found) < 1e-3
 
 
-def test_jacobians_by_forward_mode_agree_with_those_by_reverse_mode(line):
-    at_line, deviates = model(HalfSpace(), line), quadrature_deviates(4, F64)
+def test_jacobians_by_forward_mode_agree_with_those_by_reverse_mode():
+    few = Electrodes(np.array([-12.0, -4.0, 4.0]), np.zeros(3))  # reverse mode takes a pass for every value
+    at_line, deviates = model(HalfSpace(), few, window=Window(samples=40)), quadrature_deviates(4, F64)
 
     def waveform(v):
         return at_line(UnitParameters.of(innervation_zone_mm=v[:1], depth_mm=v[1:]), deviates)
