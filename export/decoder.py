@@ -29,6 +29,7 @@ def write_decoder(
     unit_means: NDArray[np.float32],
     windows: NDArray[np.float32],
     responses: NDArray[np.float32] | None = None,
+    waveforms: NDArray[np.float32] | None = None,
 ) -> str:
     """Write one self-contained decoder file; needs neither PyTorch nor the ``onnx`` package.
 
@@ -51,6 +52,8 @@ def write_decoder(
     responses : ndarray of float32, shape (units, units, length), optional
         ``responses[k, j, u]`` is source k at sample ``t - before + u`` when unit j alone discharges at sample t. Goes
         with ``info.detector.cancellation`` and ``SCHEMA_WITH_CANCELLATION``.
+    waveforms : ndarray of float32, shape (units, length - extension + 1, channels), uV, optional
+        That the filters answer with the `responses`; without it bad channels cannot be masked.
 
     Returns
     -------
@@ -74,6 +77,8 @@ def write_decoder(
     }
     if responses is not None:
         matrices["responses"] = np.ascontiguousarray(responses, np.float32)
+    if waveforms is not None:
+        matrices["waveforms"] = np.ascontiguousarray(waveforms, np.float32)
     windows = np.ascontiguousarray(windows, np.float32)
     model = _filled(matrices, metadata_of(info))
     decoder = decoder_from_bytes(model, str(path))  # shapes, metadata and numbers, before anything is written

@@ -59,6 +59,8 @@ class Calibration:
         Channels that were found bad, and why.
     responses : ndarray of float32, shape (units, units, length), or None
         Of the sources to each unit's discharge, where these are taken out at run time.
+    waveforms : ndarray of float32, shape (units, length - extension + 1, channels), uV, or None
+        That the responses are of.
     notes : tuple of str
         What whoever calibrates should know.
     """
@@ -69,6 +71,7 @@ class Calibration:
     discharges: list[NDArray[np.int64]]
     left_out: dict[int, str]
     responses: NDArray[np.float32] | None = None
+    waveforms: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
 
 

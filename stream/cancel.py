@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .decoder_file import DetectorSettings
-from .detect import Detector
+from .detect import Detector, Terms
 
 MOST_TAKEN = 64  # discharges in one window; 100 units at 10/s make 20 in 20 ms
 
@@ -36,6 +36,7 @@ WAITING = 2  # discharges decided and not yet due
 SINCE = 3  # first sample after the reset
 TAKEN = 4
 CUT_SHORT = 5
+KEPT = 6  # discharges of the last call that stay
 
 
 @njit("void(float32[:, ::1], int64, float32[:, ::1], int64)", cache=True, nogil=True)
@@ -130,7 +131,7 @@ def _cancel_kernel(  # type: ignore[no-untyped-def]
     samples, units = sources.shape
     room, rows = len(rest), len(window)
     reach = responses.shape[1] - before  # rows from a discharge to the end of its response
-    found = 0
+    found = state[KEPT]
     for t in range(samples):
         n = first_sample + t
         newest = n - state[ORIGIN]
@@ -256,6 +257,8 @@ class CancellingDetector:
         The discharges of the last call, in their first `count` places, in order of sample; the height is that of the
         source without the other units' discharges.
     count : int
+    threshold : ndarray of float32, shape (units,)
+        As it is now.
     """
 
     def __init__(
@@ -272,21 +275,18 @@ class CancellingDetector:
             raise ValueError(f"responses {responses.shape} and settings do not make a cancellation of {units} units")
         if not (1 <= cancellation.stride <= min(settings.lookahead, settings.refractory)):
             raise ValueError(f"a stride of {cancellation.stride} is longer than look-ahead or refractory time")
-        every = np.arange(units)
-        own = responses[every, every, cancellation.before]
         self.lookahead = settings.lookahead
         self._refractory = settings.refractory
         self._stride = cancellation.stride
         self._before = cancellation.before
-        self._responses = np.ascontiguousarray(responses.transpose(1, 2, 0), np.float32)  # (of unit, time, in source)
-        self._levels = np.stack([threshold, own, np.array(cancellation.weight)]).astype(np.float32)
+        self.exchange(terms_of(threshold, responses, np.array(cancellation.weight), cancellation.before))
         self._window = np.zeros((self.lookahead + 2, units), np.float32)
         self._rest = np.zeros((2 * (self.lookahead + 2 + length), units), np.float32)
         self._last = np.zeros(units, np.int64)
         self._taken = np.zeros((2, most_taken), np.int64)
         self._waiting = np.zeros((2, 2 * units), np.int64)  # of two strides; a unit discharges once in each at most
         self._waiting_height = np.zeros(2 * units, np.float32)
-        self._state = np.zeros(6, np.int64)
+        self._state = np.zeros(7, np.int64)
         most = units * (longest // self._refractory + 2)
         self.unit = np.zeros(most, np.int64)
         self.sample = np.zeros(most, np.int64)
@@ -311,6 +311,12 @@ class CancellingDetector:
         self._next = _NEVER
         self._state[:] = 0
 
+    def exchange(self, terms: Terms) -> None:
+        """Take the terms of other filters from the next sample on; what has been taken out stays as it is."""
+        assert terms.levels is not None
+        assert terms.responses is not None
+        self.threshold, self._levels, self._responses = terms.threshold, terms.levels, terms.responses
+
     def _begin(self, first_sample: int) -> None:
         """Know nothing of what came before `first_sample`."""
         self._rest[:] = 0.0
@@ -320,20 +326,46 @@ class CancellingDetector:
         self._state[UNTIL_WINDOW] = self._stride
         self._state[WAITING] = 0
 
-    def __call__(self, sources: NDArray[np.float32], first_sample: int) -> int:
+    def __call__(self, sources: NDArray[np.float32], first_sample: int, found: int = 0) -> int:
         """Discharges decided by `sources`, float32 (samples, units), whose first row is sample `first_sample`.
 
-        Samples that do not follow on the last call's begin anew.
+        Samples that do not follow on the last call's begin anew. The first `found` discharges of the last call are
+        kept before those found.
         """
         if first_sample != self._next:
             self._begin(first_sample)
         self._next = first_sample + len(sources)
+        self._state[KEPT] = found  # CPython 3.11 keeps 2000 tuples of 20 arguments and uses none of them again
         self.count = _cancel_kernel(
             sources, first_sample, self._deaf_until, self._rest, self._window, self._responses, self._before,
             self._levels, self._last, self._refractory, self.lookahead, self._stride, self._taken, self._waiting,
             self._waiting_height, self._state, self.unit, self.sample, self.height,
         )  # fmt: skip
         return self.count
+
+
+def terms_of(
+    threshold: NDArray[np.float32],
+    responses: NDArray[np.float32] | None,
+    weight: NDArray[np.float64] | None,
+    before: int,
+) -> Terms:
+    """What the detector of a decoder takes from its filters; `responses` and `weight` are None without cancellation.
+
+    Parameters
+    ----------
+    threshold : ndarray of float32, shape (units,)
+    responses : ndarray of float32, shape (units, units, length), or None
+    weight : ndarray of float64, shape (units,), or None
+    before : int
+        Samples of a response before the discharge.
+    """
+    if responses is None or weight is None:
+        return Terms(threshold)
+    every = np.arange(len(threshold))
+    levels = np.stack([threshold, responses[every, every, before], weight]).astype(np.float32)
+    by_unit = np.ascontiguousarray(responses.transpose(1, 2, 0), np.float32)  # (of unit, time, in source)
+    return Terms(threshold, levels, by_unit)
 
 
 def detector_for(

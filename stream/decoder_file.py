@@ -6,6 +6,7 @@ the graph (whitening, inverse covariance, unit means, separation vectors) ride a
 
 A decoder whose units are judged with the other units taken out holds the `responses` of the sources to each unit's
 discharge as well, and has a schema of its own: a reader that would ignore them must refuse it, not find false spikes.
+It holds the units' `waveforms` since filters can be solved again while they run; older files lack them.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ class Decoder:
     path : str
     responses : ndarray of float32, shape (units, units, length), or None
         ``responses[k, j, u]`` is source k at sample ``t - before + u`` when unit j alone discharges at sample t.
+    waveforms : ndarray of float32, shape (units, length - extension + 1, channels), uV, or None
+        Of every unit, from `before` samples before its discharge: the filters answer them with the `responses`.
     """
 
     info: DecoderInfo
@@ -166,6 +169,7 @@ class Decoder:
     sha256: str
     path: str
     responses: NDArray[np.float32] | None = None
+    waveforms: NDArray[np.float32] | None = None
 
 
 def metadata_of(info: DecoderInfo) -> dict[str, str]:
@@ -211,7 +215,10 @@ def decoder_from_bytes(raw: bytes, path: str = "decoder") -> Decoder:
         "unit_means": (k, m),
     }
     if info.detector.cancellation is not None:
-        expected["responses"] = (m, m, _response_length(model, info.detector.cancellation, path))
+        length = _response_length(model, info.detector.cancellation, path)
+        expected["responses"] = (m, m, length)
+        if "waveforms" in model.initializers:
+            expected["waveforms"] = (m, length - info.extension + 1, len(info.channels.index))
     elif "responses" in model.initializers:
         raise DecoderError(f'"{path}" has responses and does not say how to use them: calibrate again')
     matrices: dict[str, NDArray[np.float32]] = {}

@@ -7,6 +7,8 @@ unit's last discharge. Nothing else decides, so any hop gives the same discharge
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -14,16 +16,16 @@ from numpy.typing import NDArray
 
 @njit(
     "int64(float32[:, ::1], int64, int64, float32[:, ::1], int64[::1], float32[::1], int64, int64,"
-    " int64[::1], int64[::1], float32[::1])",
+    " int64[::1], int64[::1], float32[::1], int64)",
     cache=True,
     nogil=True,
 )
 def _detect_kernel(  # type: ignore[no-untyped-def]
-    sources, first_sample, deaf_until, recent, last, threshold, lookahead, refractory, unit, sample, height
-):
+    sources, first_sample, deaf_until, recent, last, threshold, lookahead, refractory, unit, sample, height,
+    found
+):  # fmt: skip
     samples, units = sources.shape
     size = 2 * lookahead + 1
-    found = 0
     for t in range(samples):
         n = first_sample + t
         at = n % size
@@ -50,6 +52,24 @@ def _detect_kernel(  # type: ignore[no-untyped-def]
                 height[found] = peak
                 found += 1
     return found
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a detector takes from the filters; all of it changes when they do.
+
+    Attributes
+    ----------
+    threshold : ndarray of float32, shape (units,)
+    levels : ndarray of float32, shape (3, units), or None
+        With cancellation: threshold, height of a discharge, weight.
+    responses : ndarray of float32, shape (units, length, units), or None
+        With cancellation: of unit j at sample u in source k as ``[j, u, k]``.
+    """
+
+    threshold: NDArray[np.float32]
+    levels: NDArray[np.float32] | None = None
+    responses: NDArray[np.float32] | None = None
 
 
 def detect_reference(
@@ -87,12 +107,14 @@ class Detector:
     height : ndarray of float32
         The discharges of the last call, in their first `count` places, in order of sample.
     count : int
+    threshold : ndarray of float32, shape (units,)
+        As it is now.
     """
 
     def __init__(self, threshold: NDArray[np.float32], lookahead: int, refractory: int, longest: int) -> None:
         units = len(threshold)
         self.lookahead = lookahead
-        self._threshold = np.ascontiguousarray(threshold, np.float32)
+        self.threshold = np.ascontiguousarray(threshold, np.float32)
         self._refractory = max(refractory, lookahead + 1)
         self._recent = np.zeros((2 * lookahead + 1, units), np.float32)
         self._last = np.full(units, -(2**62), np.int64)
@@ -109,10 +131,17 @@ class Detector:
         self._last[:] = -(2**62)
         self._deaf_until = deaf_until
 
-    def __call__(self, sources: NDArray[np.float32], first_sample: int) -> int:
-        """Discharges decided by `sources`, float32 (samples, units), whose first row is sample `first_sample`."""
+    def exchange(self, terms: Terms) -> None:
+        """Take the terms of other filters from the next sample on."""
+        self.threshold = terms.threshold
+
+    def __call__(self, sources: NDArray[np.float32], first_sample: int, found: int = 0) -> int:
+        """Discharges decided by `sources`, float32 (samples, units), whose first row is sample `first_sample`.
+
+        The first `found` discharges of the last call are kept before them.
+        """
         self.count = _detect_kernel(
-            sources, first_sample, self._deaf_until, self._recent, self._last, self._threshold,
-            self.lookahead, self._refractory, self.unit, self.sample, self.height,
+            sources, first_sample, self._deaf_until, self._recent, self._last, self.threshold,
+            self.lookahead, self._refractory, self.unit, self.sample, self.height, found,
         )  # fmt: skip
         return self.count

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import zmq
 
 from .control import Control
+from .curve import Doorkeeper, ServerKeys
 from .errors import AddressError
 from .messages import Latency, Status
 from .publisher import Publisher
@@ -22,6 +24,8 @@ class Endpoints:
         Of the messages, ``tcp://host:port``; the control socket takes the next port.
     stream : str
         Name of the LSL stream.
+    keys : ServerKeys, optional
+        Encrypt both sockets, and let in the clients on the list only.
 
     Attributes
     ----------
@@ -35,20 +39,43 @@ class Endpoints:
         One of the addresses is no address or is in use; neither stays bound.
     """
 
-    def __init__(self, address: str, stream: str) -> None:
+    def __init__(self, address: str, stream: str, keys: ServerKeys | None = None) -> None:
         control_address = next_port(address)
         self.session = uuid.uuid4().hex
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._doorkeeper = None if keys is None else Doorkeeper(self._context, keys)
         try:
-            self.publisher = Publisher(self._context, address, stream, self.session)
+            self.publisher = Publisher(self._context, address, stream, self.session, self._secure(keys))
             try:
-                self.control = Control(self._context, control_address, self._not_yet)
+                self.control = Control(self._context, control_address, self._not_yet, self._secure(keys))
             except AddressError:
                 self.publisher.close()
                 raise
         except AddressError:
-            self._context.term()
+            self._leave()
             raise
+        if self._doorkeeper is not None:
+            self._doorkeeper.open()
+
+    @property
+    def refused(self) -> int:
+        """Connections turned away by CURVE."""
+        return 0 if self._doorkeeper is None else self._doorkeeper.refused
+
+    def _secure(self, keys: ServerKeys | None) -> Callable[[zmq.Socket[bytes]], None]:
+        """What is done to a socket before it is bound."""
+
+        def secure(socket: zmq.Socket[bytes]) -> None:
+            if keys is not None and self._doorkeeper is not None:
+                keys.secure(socket)
+                self._doorkeeper.guard(socket)
+
+        return secure
+
+    def _leave(self) -> None:
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
+        self._context.term()
 
     def announce_warming(self, now: float) -> None:
         """Tell whoever listens already that the pipeline is being made ready."""
@@ -66,7 +93,7 @@ class Endpoints:
         """Free both addresses."""
         self.publisher.close()
         self.control.close()
-        self._context.term()
+        self._leave()
 
 
 def next_port(address: str) -> str:

@@ -25,6 +25,10 @@ class StreamError(MyodriveError):
     """A stream is missing or of a kind that cannot be decoded: look at the amplifier's LSL program."""
 
 
+class SilentStreamError(StreamError):
+    """A stream is there but sends no samples: wait, or start the measurement at the amplifier."""
+
+
 class MismatchError(StreamError):
     """A stream or recording does not fit the decoder: change the amplifier's settings or calibrate again."""
 
@@ -35,6 +39,10 @@ class ProviderError(MyodriveError):
 
 class AddressError(MyodriveError):
     """A network address cannot be bound or is refused: choose another address."""
+
+
+class KeysError(MyodriveError):
+    """A key of CURVE is missing or cannot be used: make keys with `myodrive keys`."""
 
 
 class MessageError(MyodriveError):

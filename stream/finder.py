@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pylsl
 
-from .errors import StreamError
+from .errors import SilentStreamError, StreamError
 from .lsl import quieten
 from .source_info import SourceInfo, describe
 
@@ -21,6 +22,7 @@ RESOLVE_S = 1.0
 NAMESAKES_S = 0.5  # how long another stream of the same name is looked for
 BUFFER_S = 30  # liblsl drops the oldest samples beyond this, and the timeline counts them
 OPEN_TIMEOUT_S = 5.0
+SILENT_S = 2.0  # without a sample of a stream that is open
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def open_stream(info: pylsl.StreamInfo, check: Callable[[SourceInfo], None]) -> 
     except RuntimeError as error:  # the base of all that pylsl raises; it does not export its own exceptions
         raise StreamError(f'stream "{name}" did not answer within {OPEN_TIMEOUT_S:g} s: look at its program') from error
     return Found(inlet, source)
+
+
+def silent(name: str) -> SilentStreamError:
+    """What is said of a stream that is open and sends nothing."""
+    return SilentStreamError(f'stream "{name}" is there but sends no samples: start the measurement at the amplifier')
 
 
 def _flags(info: pylsl.StreamInfo) -> int:
@@ -84,19 +91,39 @@ class StreamFinder:
         The outlet that is open already: it has stalled, and another of the same source would replace it.
     check : callable
         Raises StreamError for a stream that cannot be decoded.
+    probe : callable, optional
+        The same, for what only samples tell; takes the open stream and the event that ends the looking.
     """
 
-    def __init__(self, name: str, source_id: str | None, ignore_uid: str, check: Callable[[SourceInfo], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        source_id: str | None,
+        ignore_uid: str,
+        check: Callable[[SourceInfo], None],
+        probe: Callable[[Found, threading.Event], None] | None = None,
+    ) -> None:
         self.found: Found | None = None
-        self.refusal: StreamError | None = None
+        self._refusal: StreamError | None = None
+        self._silent = silent(name)
+        self._probing_since: float | None = None
         self._name = name
         self._source_id = source_id
         self._ignore_uid = ignore_uid
         self._check = check
+        self._probe = probe
         self._stop = threading.Event()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look, name="stream-finder", daemon=True)
         self._thread.start()
+
+    @property
+    def refusal(self) -> StreamError | None:
+        """Why the stream on the network is not taken; SilentStreamError while samples of it are waited for."""
+        since = self._probing_since
+        if since is not None and time.monotonic() - since > SILENT_S:
+            return self._silent
+        return self._refusal
 
     def _look(self) -> None:
         while not self._stop.is_set():
@@ -104,7 +131,7 @@ class StreamFinder:
             if candidates and self._source_id is None:
                 candidates = self._candidates(2, NAMESAKES_S) or candidates  # the first answer ends the first look
             if not candidates and self._another_source():
-                self.refusal = StreamError(
+                self._refusal = StreamError(
                     f'a stream named "{self._name}" is on, but not the one with source id "{self._source_id}": '
                     "if it is the same amplifier, start this program again"
                 )
@@ -112,7 +139,7 @@ class StreamFinder:
                 self._stop.wait(0.2)
                 continue
             if self._source_id is None and len({info.source_id() for info in candidates}) > 1:
-                self.refusal = StreamError(
+                self._refusal = StreamError(
                     f'{len(candidates)} streams are named "{self._name}": give each its own name, or stop all but one'
                 )
                 self._stop.wait(0.5)
@@ -120,14 +147,30 @@ class StreamFinder:
             newest = max(candidates, key=lambda info: info.created_at())
             try:
                 found = open_stream(newest, self._check)
+                if self._probe is not None:
+                    self._probe_or_close(found)
             except StreamError as error:
-                self.refusal = error
+                self._refusal = error
                 self._stop.wait(0.5)
                 continue
-            self.refusal = None
+            self._refusal = None
             self.found = found
             self._done.set()
             return
+
+    def _probe_or_close(self, found: Found) -> None:
+        assert self._probe is not None
+        self._probing_since = time.monotonic()
+        try:
+            self._probe(found, self._stop)
+        except StreamError:
+            found.inlet.close_stream()
+            raise
+        except RuntimeError as error:  # as above: it went away meanwhile
+            found.inlet.close_stream()
+            raise StreamError(f'stream "{self._name}" ended while it was looked at: start it again') from error
+        finally:
+            self._probing_since = None
 
     def _another_source(self) -> bool:
         """Whether a stream of the name is on that is not the source sought."""

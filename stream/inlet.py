@@ -1,12 +1,14 @@
 """Samples in over LSL: one blocking wait for each hop, into buffers that exist beforehand.
 
 Nothing is lost in silence: every hop says how many sample periods are missing before it, and a stream that dies is
-looked for again by its source id, compared with the decoder, and taken up where it comes back.
+looked for again by its source id, compared with the decoder, and taken up where it comes back. What is missing the
+time stamps say (timeline.py), or a channel that counts samples (counter.py).
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +16,9 @@ import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
-from .errors import StreamError
-from .finder import Found, StreamFinder
+from .counter import PROBED, SampleCounter, check_counts
+from .errors import OptionError, StreamError
+from .finder import SILENT_S, Found, StreamFinder, silent
 from .hop import Hop
 from .source_info import SourceInfo, gain_to_microvolts
 from .timeline import Timeline
@@ -67,6 +70,8 @@ class StreamSource:
         Raises StreamError for a stream that does not fit.
     gain : float or None
         uV per number of the stream, where its metadata does not say.
+    counter : int or None
+        Channel of the stream that counts samples.
 
     Attributes
     ----------
@@ -81,25 +86,34 @@ class StreamSource:
         hop: int,
         check: Callable[[SourceInfo], None],
         gain: float | None = None,
+        counter: int | None = None,
     ) -> None:
+        if counter is not None and (counter < 0 or counter in index):
+            found = "decoded as EMG" if counter >= 0 else "no number of a channel, they count from 0"
+            raise OptionError(f"channel {counter} cannot be the counter, it is {found}: give another with --counter")
         self.name = name
         self.hop = hop
         self.samples_in = self.samples_lost = self.gaps = self.repeats = self.reconnects = 0
         self.source: SourceInfo | None = None
         self.timeline = Timeline(fs_hz)
         self.last_received = 0.0
+        self._taken_up = 0.0
+        self._silent = silent(name)
         self._fs = fs_hz
         self._index = np.ascontiguousarray(index, np.int64)
         self._check = check
         self._gain = gain
         self._hop = Hop()
+        self._counter = SampleCounter(self.timeline, fs_hz, hop) if counter is not None else None
+        self._counter_channel = counter or 0
         self._inlet: pylsl.StreamInlet | None = None
         self._signal = np.zeros((hop, len(index)), np.float32)
         self._stamps = np.zeros(hop)
         self._arrival = Arrival()
         self._waited = False
         self._pulled = self._taken = 0  # rows of the raw buffer that hold samples, and that were handed on
-        self._finder: StreamFinder | None = StreamFinder(name, None, "", self._check_all)
+        probe = None if counter is None else self._probe
+        self._finder: StreamFinder | None = StreamFinder(name, None, "", self._check_all, probe)
 
     @property
     def sample(self) -> int:
@@ -118,7 +132,11 @@ class StreamSource:
     @property
     def refusal(self) -> StreamError | None:
         """Why the stream on the network is not taken, if there is one."""
-        return self._finder.refusal if self._finder is not None else None
+        if self._finder is not None:
+            return self._finder.refusal
+        if self.samples_in == 0 and pylsl.local_clock() - self._taken_up > SILENT_S:
+            return self._silent
+        return None
 
     def next_hop(self) -> Hop:
         """Wait for one hop, `WAIT_S` at most; a hop of 0 samples when nothing came."""
@@ -164,7 +182,11 @@ class StreamSource:
     def _hand_on(self, hop: Hop) -> None:
         """Fill `hop` with the samples up to the next break in the time stamps."""
         stamps = self._stamps[self._taken : self._pulled]
-        stretch = self.timeline.account(stamps, self.last_received)
+        if self._counter is None:
+            stretch = self.timeline.account(stamps, self.last_received)
+        else:
+            counts = self._raw[self._taken : self._pulled, self._counter_channel]
+            stretch = self._counter.account(counts, stamps, self.last_received)
         if stretch.repeats:
             self.repeats += stretch.repeats
             self._taken += stretch.repeats
@@ -196,13 +218,31 @@ class StreamSource:
         """Raise StreamError for a stream that does not fit, by its unit too: taking it up must not fail."""
         self._check(source)
         gain_to_microvolts(source, self._index, self._gain)
+        if self._counter is not None and self._counter_channel >= source.channels:
+            raise StreamError(
+                f'stream "{source.name}" has {source.channels} channels, counted from 0, and no channel '
+                f"{self._counter_channel} that could count samples: give another with --counter"
+            )
+
+    def _probe(self, found: Found, stop: threading.Event) -> None:
+        """Raise StreamError where the counter does not count; before the first sample only, which these are not."""
+        seen: list[Any] = []
+        while len(seen) < PROBED and not stop.is_set():
+            rows, _ = found.inlet.pull_chunk(timeout=0.1, max_samples=PROBED)
+            seen += [row[self._counter_channel] for row in rows]
+        if not stop.is_set():
+            check_counts(np.array(seen), self._counter_channel, found.source.name)
 
     def _take_up(self, found: Found) -> None:
         """Prepare the buffers for a stream, the only place that allocates after start."""
         if self.source is not None:
             self.reconnects += 1
+            self.timeline.returned()
+        if self._counter is not None:
+            self._counter.begin(found.source.dtype)
         self.source = found.source
         self._inlet = found.inlet
+        self._taken_up = pylsl.local_clock()
         self._raw: NDArray[Any] = np.zeros((self.hop, found.source.channels), found.source.dtype)
         self._picked: NDArray[Any] = np.zeros((self.hop, len(self._index)), found.source.dtype)
         self._factors = gain_to_microvolts(found.source, self._index, self._gain)

@@ -9,6 +9,7 @@ import pylsl
 
 from .hop import HopSource
 from .pipeline import Pipeline
+from .recording import NotRecorded, Recorded
 from .reporter import Reporter
 from .scheduling import short_slices
 
@@ -20,6 +21,8 @@ def run(
     *,
     seconds: float | None = None,
     stop: Callable[[], bool] = lambda: False,
+    recording: Recorded | None = None,
+    clock: Callable[[], float] = pylsl.local_clock,
 ) -> None:
     """Decode `source` until told to stop; nothing is allocated but the messages themselves.
 
@@ -32,11 +35,18 @@ def run(
         Stop after this long.
     stop : callable, optional
         Asked between hops whether to stop.
+    recording : Recorded, optional
+        Keeps every turn.
+    clock : callable, optional
+        The LSL clock, or what a recording says it was.
     """
-    clock = pylsl.local_clock
+    recording = recording or NotRecorded()
+    reported = sent = 0.0
     gc.collect()
     gc.freeze()  # what exists now lives as long as the loop: no collection looks at it again
-    reporter.announce("waiting", clock())
+    begun = clock()
+    reporter.announce("waiting", begun)
+    recording.begin(begun)
     end = None if seconds is None else clock() + seconds
     try:
         with short_slices():
@@ -44,9 +54,16 @@ def run(
                 hop = source.next_hop()
                 if hop.samples:
                     pipeline(hop.signal, hop.first_sample, hop.lost_before)
-                    reporter.report(hop, clock())
-                    reporter.settle_accounts(hop, clock())
-                reporter.tend(clock())
+                    reported = clock()
+                    reporter.report(hop, reported)
+                    sent = clock()
+                    reporter.settle_accounts(hop, sent)
+                recording.look()
+                tended = clock()
+                reporter.tend(tended)
+                recording.keep(hop, reported, sent, tended)
     finally:  # whatever ended it, subscribers are told
-        reporter.announce("stopped", clock())
+        ended = clock()
+        reporter.announce("stopped", ended)
+        recording.end(ended)
         gc.unfreeze()

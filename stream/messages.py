@@ -106,6 +106,13 @@ class Status(Message):
     timing: str = "exact"
     rate_hz: float = 0.0
     reason: str = ""
+    recording: str = ""
+    recorded_s: float = 0.0
+    recording_reason: str = ""
+    connections_refused: int = 0
+    masked_channels: list[int] = []
+    masked_since: int = -1
+    masks_late: int = 0
 
 
 class Emg(Message):

@@ -7,6 +7,7 @@ and the same discharges.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,12 @@ from .detect import Detector
 from .drive import DriveMaker, DriveSettings
 from .errors import OptionError
 from .filter import CausalFilter
-from .session import SourceSession
+from .mask_worker import WORST_BAD_SHARE, AtOnce, Masks
+from .stages import StageMaker, Stages
 from .watch import GOOD, ChannelWatch, replace_what_is_no_number
-from .whiten import Whitener
 from .window import Windower
 
 SETTLE_S = 0.05  # after a start or a gap, the band-pass needs this long before its output means anything
-WORST_BAD_SHARE = 0.25  # of the channels flagged: beyond this the units are not to be trusted
 LONGEST_HOP = 4096
 
 
@@ -40,6 +40,8 @@ class Pipeline:
     whitening : {"folded", "staged"}
         Whether whitening is part of the filters or a stage of its own.
     drive : DriveSettings, optional
+    masks : callable
+        Kind of `Masks`: when bad channels leave the filters, and who solves these.
 
     Attributes
     ----------
@@ -54,6 +56,10 @@ class Pipeline:
     watch : ChannelWatch
     averager : SpikeAverager
         Holds the average waveform of every unit over the array.
+    session : SourceSession
+        The filters in place.
+    masks : Masks
+        Which channels they leave out. `close` it when done.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Pipeline:
         provider: str = "cpu",
         whitening: str = "folded",
         drive: DriveSettings | None = None,
+        masks: Callable[[StageMaker], Masks] = AtOnce,
     ) -> None:
         if not 1 <= hop <= LONGEST_HOP:
             raise OptionError(f"a hop of {hop} samples is out of range: choose 1 to {LONGEST_HOP}")
@@ -75,21 +82,10 @@ class Pipeline:
         self.sources = np.zeros((hop, units), np.float32)
         self.filter = CausalFilter(info.filter.sections, channels)
         self.watch = ChannelWatch(info.fs_hz, info.channels.geometry().neighbours())
-        if whitening == "folded":
-            self.session = SourceSession(decoder.model.raw, len(decoder.filters), units, provider)
-            self._whitener = None
-            window = self.session.window
-        elif whitening == "staged":
-            rank = info.whitening.rank
-            graph = decoder.model.with_changes(
-                {"filters": decoder.separation_vectors}, None, {"window": (BLOCK, rank), "sources": (BLOCK, units)}
-            )
-            self.session = SourceSession(graph, rank, units, provider)
-            self._whitener = Whitener(decoder.whitening, self.session.window)
-            window = self._whitener.window
-        else:
-            raise OptionError(f'whitening "{whitening}" is unknown: choose folded or staged')
-        self._windower = Windower(window, channels)
+        maker = StageMaker(decoder, whitening, provider)
+        self.session = maker.whole.session
+        self._whitener = maker.whole.whitener
+        self._windower = Windower(maker.whole.window, channels)
         threshold = np.array([unit.threshold for unit in info.units], np.float32)
         self.detector: Detector | CancellingDetector = detector_for(threshold, info.detector, decoder.responses, hop)
         self.drive = DriveMaker(
@@ -99,6 +95,7 @@ class Pipeline:
         self._settle = max(info.extension, math.ceil(SETTLE_S * info.fs_hz))
         self._settled_at = 0
         self._held = np.zeros(channels, np.float32)  # last number of every channel
+        self.masks = masks(maker)
         self._warm_up()
         self.reset(0)
 
@@ -138,13 +135,15 @@ class Pipeline:
         signal[:] = raw
         replace_what_is_no_number(signal, self._held)
         self.filter(signal)  # in place, causal
-        flagged = self.watch(raw, signal)
+        flagged = self.watch(raw, signal, first_sample)
         if flagged:
+            for sample, state in self.watch.changes:
+                self.masks.flagged(sample, state)
             good = self.watch.state == GOOD
             self.averager.begin_anew(self.drive.good & ~good)
             self.drive.good[:] = good
-        self.decode(signal)
-        spikes = self.detector(self.sources[:samples], first_sample)
+        begun, spikes = self.decode(signal, first_sample)
+        spikes = self.detector(self.sources[begun:samples], first_sample + begun, spikes)
         self.drive(signal, first_sample, self.detector.unit, self.detector.sample, spikes)
         self.averager(signal, first_sample, self.detector.unit, self.detector.sample, spikes, self.drive.good)
         return flagged
@@ -153,16 +152,45 @@ class Pipeline:
         """Whether the drive of `sample` can be acted on: settled, and enough channels are good."""
         return sample >= self._settled_at and self.watch.bad_share <= WORST_BAD_SHARE
 
-    def decode(self, signal: NDArray[np.float32]) -> None:
-        """Sources of the hop, in blocks anchored to the sample count."""
-        done = 0
+    def decode(self, signal: NDArray[np.float32], first_sample: int) -> tuple[int, int]:
+        """Sources of the hop, in blocks anchored to the sample count.
+
+        Other filters take over between two blocks; what lies before is then decided with the terms of the old.
+
+        Returns
+        -------
+        first, spikes : int
+            The first row of the sources that is not decided yet, and the discharges in the rows before.
+        """
+        masks = self.masks
+        if masks.swaps:
+            masks.swaps.clear()
+        done = begun = spikes = 0
         while done < len(signal):
+            if first_sample + done >= masks.due and self._windower.between_blocks:
+                stages = masks.take(first_sample + done)
+                if stages is not None:
+                    if done > begun:
+                        spikes = self.detector(self.sources[begun:done], first_sample + begun, spikes)
+                        begun = done
+                    self._exchange(stages)
             first, last = self._windower.take(signal[done:])
             if self._whitener is not None:
                 self._whitener()
             self.session.run()
             self.sources[done : done + last - first] = self.session.sources[first:last]
             done += last - first
+        return begun, spikes
+
+    def close(self) -> None:
+        """End the thread that solves filters, where there is one."""
+        self.masks.close()
+
+    def _exchange(self, stages: Stages) -> None:
+        self.session = stages.session
+        self._whitener = stages.whitener
+        self._windower.turn_to(stages.window)
+        self.detector.exchange(stages.terms)
 
     def _warm_up(self) -> None:
         """Run every stage once on noise, so that nothing is compiled or first touched while a stream is open."""

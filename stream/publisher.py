@@ -6,12 +6,19 @@ stopped subscriber hold up all others and is not used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import zmq
 
 from .errors import AddressError
-from .messages import Message, encode
+from .messages import KINDS, Message, encode
 
-HIGH_WATER = 10_000  # messages a slow subscriber may fall behind
+HIGH_WATER = 1000  # messages a slow subscriber may fall behind, beyond what the system's buffers hold; 64 B each
+SEND_BUFFER = 256 << 10  # bytes of the system's memory for each subscriber; by itself Linux takes 4 MiB
+LONGEST_SUBSCRIPTION = 512  # bytes, room for CURVE's greetings; ZeroMQ cuts off whoever sends more, for it keeps
+# every subscription, 50 B for each of its bytes
+AT_ONCE = 64  # subscriptions looked at between two hops
+HANDSHAKE_MS = 5000  # a connection that has not said by then that it speaks ZeroMQ is closed
 READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 
 
@@ -25,6 +32,10 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
         else:
             reason = f"{address} cannot be bound ({error.strerror}): an address looks like tcp://127.0.0.1:5570"
         raise AddressError(reason) from error
+
+
+def leave_plain(socket: zmq.Socket[bytes]) -> None:
+    """Neither encrypt nor ask who comes in."""
 
 
 def events(socket: zmq.Socket[bytes]) -> int:
@@ -43,6 +54,8 @@ class Publisher:
     stream : str
         Name of the LSL stream, the second part of every topic.
     session : str
+    secure : callable
+        Called with the socket before it is bound.
 
     Attributes
     ----------
@@ -50,7 +63,14 @@ class Publisher:
         Messages that the publisher itself could not send.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, stream: str, session: str) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        address: str,
+        stream: str,
+        session: str,
+        secure: Callable[[zmq.Socket[bytes]], None] = leave_plain,
+    ) -> None:
         self.dropped = 0
         self._session = session
         self._stream = stream
@@ -60,7 +80,12 @@ class Publisher:
         self._socket = context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
+        self._socket.setsockopt(zmq.SNDBUF, SEND_BUFFER)
+        longest = max(len(self.topic(kind)) for kind in KINDS)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, max(LONGEST_SUBSCRIPTION, longest + 64))
+        self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        secure(self._socket)
         try:
             bind(self._socket, address)
         except AddressError:
@@ -93,14 +118,21 @@ class Publisher:
         if not events(self._socket) & READABLE:
             return None
         arrived: set[str] = set()
-        while events(self._socket) & READABLE:
+        for _ in range(AT_ONCE):
+            if not events(self._socket) & READABLE:
+                break
             event = self._socket.recv()
-            if event[:1] == b"\x01":
-                self._prefixes.add(event[1:])
-                arrived.add(event[1:].decode("utf-8", "replace"))
+            prefix = event[1:]
+            if event[:1] == b"\x01" and self._may_match(prefix):
+                self._prefixes.add(prefix)
+                arrived.add(prefix.decode("utf-8", "replace"))
             elif event[:1] == b"\x00":
-                self._prefixes.discard(event[1:])
+                self._prefixes.discard(prefix)
         return arrived
+
+    def _may_match(self, prefix: bytes) -> bool:
+        """Whether a topic of ours begins so; what can never match is not kept."""
+        return any(self.topic(kind).startswith(prefix) for kind in KINDS)
 
     def wanted(self, kind: str) -> bool:
         """Whether anybody subscribes to `kind`."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pylsl
 
 from .decoder_file import Decoder
 from .endpoints import Endpoints
@@ -17,6 +16,7 @@ from .messages import Drive, Emg, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
+from .recording import NotRecorded, Recorded
 from .trust import STRANGE, UnitTrust
 from .watch import GOOD, REASONS
 
@@ -41,12 +41,16 @@ class Reporter:
     worker : ParameterWorker, optional
         Estimates the units' parameters; whoever made it closes it.
     why_no_worker : str
+    recording : Recorded, optional
+        Says how the recorder is doing.
 
     Attributes
     ----------
     session, state : str
     late_hops : int
     stopping, paused : bool
+    newcomers : set of str or None
+        Prefixes subscribed to when it last looked.
     """
 
     def __init__(
@@ -57,20 +61,25 @@ class Reporter:
         pipeline: Pipeline,
         worker: ParameterWorker | None = None,
         why_no_worker: str = NO_MODEL,
+        recording: Recorded | None = None,
     ) -> None:
         self.state = "warming"
         self.late_hops = 0
         self.stopping = self.paused = False
+        self.newcomers: set[str] | None = None
         self.latency = LatencyHistogram()
         self.session = endpoints.session
+        self._endpoints = endpoints
         self._publisher = endpoints.publisher
         self._control = endpoints.control
         self._control.answer = self._answer
         self._decoder = decoder
         self._source = source
         self._pipeline = pipeline
+        self._recording: Recorded = recording or NotRecorded()
+        self._now = 0.0
         self._fs = decoder.info.fs_hz
-        self._trust = UnitTrust(decoder, pipeline.averager)
+        self._trust = UnitTrust(decoder, pipeline.averager, pipeline.detector)
         self._trust_told = self._trust.values()
         self._hop_s = source.hop / self._fs
         self._status_at = self._change_at = self._drive_at = 0.0
@@ -177,12 +186,13 @@ class Reporter:
 
     def tend(self, now: float) -> None:
         """Serve newcomers and the control socket; send parameters, and the status when it is due or has changed."""
+        self._now = now
         self._trust.tend(now, self._pipeline.drive.good)
         self._parameters.tend(now, not (self._implausible or self._trust.strange))
         self._follow_state(now)
         if self.state in ("stalled", "paused"):
             self._drive_invalid(now)
-        newcomers = self._publisher.newcomers()
+        self.newcomers = newcomers = self._publisher.newcomers()
         if newcomers is not None:
             if any(self._concerns(prefix, "units") for prefix in newcomers):
                 self._send_units(now)
@@ -219,7 +229,7 @@ class Reporter:
             )
         if self._trust.strange:
             reason = reason or STRANGE
-        reason = reason or self._parameters.fault
+        reason = reason or self._pipeline.masks.fault or self._parameters.fault
         if self.paused:
             state = "paused"
         elif source.samples_in == 0:
@@ -237,7 +247,8 @@ class Reporter:
         source, pipeline = self._source, self._pipeline
         return (
             self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
-            source.timeline.clock_jumps, pipeline.watch.flags,
+            source.timeline.clock_jumps, source.timeline.timing, pipeline.watch.flags, self._recording.state,
+            pipeline.masks.since, pipeline.masks.late,
         )  # fmt: skip
 
     def _send_status(self, now: float) -> None:
@@ -257,8 +268,12 @@ class Reporter:
             reconnects=source.reconnects, late_hops=self.late_hops, bad_channels=[index[c] for c in bad],
             bad_reasons=[REASONS[state[c]] for c in bad], messages_dropped=self._publisher.dropped,
             latency_ms=self.latency.summary(), repeats_dropped=source.repeats,
-            clock_jumps=source.timeline.clock_jumps, timing="exact" if source.timeline.exact else "estimated",
-            rate_hz=1.0 / source.timeline.period, reason=self._reason,
+            clock_jumps=source.timeline.clock_jumps, timing=source.timeline.timing,
+            rate_hz=1.0 / source.timeline.period, reason=self._reason, recording=self._recording.state,
+            recorded_s=self._recording.recorded_s, recording_reason=self._recording.reason,
+            connections_refused=self._endpoints.refused,
+            masked_channels=[index[c] for c in np.flatnonzero(pipeline.masks.masked)],
+            masked_since=pipeline.masks.since, masks_late=pipeline.masks.late,
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:
@@ -293,5 +308,5 @@ class Reporter:
             self.paused = False
         elif word == "stop":
             self.stopping = True
-        self._follow_state(pylsl.local_clock())
+        self._follow_state(self._now)
         return {"state": self.state, "session": self.session}

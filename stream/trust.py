@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .average import SpikeAverager
+from .cancel import CancellingDetector
 from .decoder_file import Decoder
+from .detect import Detector
 
 SPIKES = 20  # the trust by height follows the last so many discharges; a waveform is compared from so many on
 EVERY_S = 0.05  # one unit's waveform is compared, in turn
 ALIKE, UNLIKE = 0.9, 0.5  # likeness from which the trust is whole, and below which there is none
+LEAST_SPAN = 0.05  # from threshold to mean spike, in a margin: masked channels may raise the threshold that far
 FEWEST_UNITS = 3  # with a waveform; of fewer, one odd unit would speak for all
 STRANGE = "the units' waveforms are not those of the calibration: electrodes or channels have changed, calibrate again"
 
@@ -28,6 +31,8 @@ class UnitTrust:
     ----------
     decoder : Decoder
     averager : SpikeAverager
+    detector : Detector or CancellingDetector, optional
+        Its thresholds change when channels are masked; without it those of the decoder stay.
 
     Attributes
     ----------
@@ -37,15 +42,18 @@ class UnitTrust:
         Whether most units look otherwise than in calibration.
     """
 
-    def __init__(self, decoder: Decoder, averager: SpikeAverager) -> None:
+    def __init__(
+        self, decoder: Decoder, averager: SpikeAverager, detector: Detector | CancellingDetector | None = None
+    ) -> None:
         info = decoder.info
         units, _, channels = averager.shape
         self.likeness = np.full(units, np.nan)
         self.strange = False
         self._averager = averager
         self._by_height = np.ones(units)
-        self._threshold = np.array([unit.threshold for unit in info.units])
-        self._span = np.array([unit.spike_height for unit in info.units]) - self._threshold
+        self._detector = detector
+        self._threshold = np.array([unit.threshold for unit in info.units], np.float32)
+        self._height = np.array([unit.spike_height for unit in info.units])
         lags = min(info.extension, averager.before + 1)
         means = decoder.unit_means.reshape(info.extension, channels, units)[:lags][::-1]
         self._means = np.ascontiguousarray(np.moveaxis(means, 2, 0))  # (units, lags, channels) uV, in order of time
@@ -56,9 +64,17 @@ class UnitTrust:
     def __len__(self) -> int:
         return len(self._by_height)
 
+    @property
+    def threshold(self) -> NDArray[np.float32]:
+        """Of every unit, as it is now; infinite for one that is lost with its channels."""
+        return self._threshold if self._detector is None else self._detector.threshold
+
     def spike(self, unit: int, height: float) -> float:
         """Take a discharge; its margin, 0 at the threshold and 1 at the mean spike."""
-        margin = float((height - self._threshold[unit]) / self._span[unit])
+        threshold = float(self.threshold[unit])
+        if math.isinf(threshold):  # the unit was lost between this discharge and its report
+            threshold = float(self._threshold[unit])
+        margin = (height - threshold) / max(float(self._height[unit]) - threshold, LEAST_SPAN)
         self._by_height[unit] += (min(margin, 1.0) - self._by_height[unit]) / SPIKES
         return margin
 
@@ -77,9 +93,13 @@ class UnitTrust:
             self.strange = middle < (ALIKE if self.strange else 0.5 * (ALIKE + UNLIKE))
 
     def values(self) -> NDArray[np.float64]:
-        """Trust of every unit, 0 to 1, the lower of the two; waveforms not known yet do not count."""
+        """Trust of every unit, 0 to 1, the lower of the two; waveforms not known yet do not count.
+
+        Of a unit that is lost with its channels it is 0.
+        """
         by_waveform = np.clip((self.likeness - UNLIKE) / (ALIKE - UNLIKE), 0.0, 1.0)
-        return np.clip(np.fmin(self._by_height, by_waveform), 0.0, 1.0)
+        trust = np.clip(np.fmin(self._by_height, by_waveform), 0.0, 1.0)
+        return np.where(np.isinf(self.threshold), 0.0, trust)
 
     def _likeness(self, unit: int, good: NDArray[np.bool_]) -> float:
         noise = self._averager.noise(unit)  # (channels,) uV^2

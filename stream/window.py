@@ -63,6 +63,15 @@ class Windower:
         self._recent[:] = 0.0
         self._filled = 0
 
+    @property
+    def between_blocks(self) -> bool:
+        """Whether the next sample begins a block."""
+        return self._filled in (0, self._block)
+
+    def turn_to(self, window: NDArray[np.float32]) -> None:
+        """Fill another window of the same shape from the next sample on, which begins a block."""
+        self._window = window
+
     def take(self, signal: NDArray[np.float32]) -> tuple[int, int]:
         """Take as many of `signal`'s samples as the current block has room for.
 

@@ -1,7 +1,8 @@
 """A simulated amplifier: a recording played as a live LSL stream, each sample at its time.
 
 Sample n is stamped t0 + n / fs and leaves, with the rest of its chunk, when the chunk's last sample is due: never
-earlier, as from a real amplifier, so that what is measured behind it is real.
+earlier, as from a real amplifier, so that what is measured behind it is real. What goes wrong is in `faults.py`; what
+was sent and what was not is told at the end by the amplifier's own count, the truth behind every fault.
 """
 
 from __future__ import annotations
@@ -10,63 +11,29 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
 
 from ..stream.errors import OptionError, StreamError
-from .recording import Recording, read_recording
+from .faults import Fault, FaultPlan
+from .recording import Recording
+from .recording_reader import read_apart
 from .signals import stopped_by_signals
 
 FORMATS = {"float32": np.float32, "double64": np.float64, "int16": np.int16, "int32": np.int32}
 UNITS = {"uV": ("microvolts", 1.0), "mV": ("millivolts", 1e-3), "V": ("volts", 1e-6), "none": ("", 1.0)}
-FAULTS = ("gap", "stall", "nan")
 LEAD_S = 0.01  # from opening to the first sample
+DYING_S = 0.02  # before it goes away: what was sent arrives
 LINGER_S = 0.25  # after the last sample: an outlet that goes away takes what it has not sent with it
 SLEEP_UNTIL_S = 1e-3  # before the instant: the operating system may wake us that late
 SPIN_S = 0.15e-3  # the last stretch is waited for actively; at 256 chunks/s that is 4 % of a core
 MEASURED_CHUNKS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong while playing.
-
-    Parameters
-    ----------
-    kind : str
-        "gap": chunks are never sent and the time stamps jump; "stall": nothing for a while, then all of it at once
-        with its true time stamps; "nan": values that are no numbers.
-    at_s, seconds : float, s
-        When, from the first sample, and for how long.
-    """
-
-    kind: str
-    at_s: float
-    seconds: float
-
-    @classmethod
-    def parse(cls, text: str) -> Fault:
-        """Read "gap@5:0.2", a gap of 0.2 s at second 5."""
-        kind, _, when = text.partition("@")
-        at, _, length = when.partition(":")
-        try:
-            fault = cls(kind, float(at), float(length))
-        except ValueError:
-            fault = cls("", -1.0, -1.0)
-        if fault.kind not in FAULTS or not 0 <= fault.at_s < math.inf or not 0 < fault.seconds < math.inf:
-            raise OptionError(
-                f'"{text}" is no fault: write one of {", ".join(FAULTS)} as in "gap@5:0.2", for 0.2 s from second 5.'
-            )
-        return fault
-
-    def covers(self, sample: int, fs_hz: float) -> bool:
-        """Whether the fault lasts at a sample."""
-        first = round(self.at_s * fs_hz)
-        return first <= sample < first + round(self.seconds * fs_hz)
 
 
 @dataclass(frozen=True)
@@ -76,16 +43,40 @@ class Played:
     Parameters
     ----------
     samples : int
-        Samples pushed.
+        Samples pushed, each once.
     first_stamp : float, s
         Time stamp of sample 0, on the LSL clock.
     late_ms : ndarray of float64, shape (chunks,), ms
         From when a chunk was due to when it was pushed, of the newest 65,536 chunks; never negative.
+    counted : int
+        Sample periods by the amplifier's own count, sent or not.
+    gaps : list of (int, int)
+        Samples never sent: the first, and how many.
+    repeated : int
+        Samples sent once more.
+    deaths : list of (int, int)
+        First sample of each absence, and the first after it.
+    clock_jumps : list of int
+        Samples at which the time stamps jumped.
     """
 
     samples: int
     first_stamp: float
     late_ms: NDArray[np.float64]
+    counted: int = 0
+    gaps: Sequence[tuple[int, int]] = ()
+    repeated: int = 0
+    deaths: Sequence[tuple[int, int]] = ()
+    clock_jumps: Sequence[int] = ()
+
+    def summary(self) -> dict[str, object]:
+        """All but the lateness, for JSON."""
+        return {
+            "samples": self.samples, "first_stamp": self.first_stamp, "counted": self.counted,
+            "never_sent": sum(count for _, count in self.gaps), "gaps": [list(gap) for gap in self.gaps],
+            "repeated": self.repeated, "deaths": [list(death) for death in self.deaths],
+            "clock_jumps": list(self.clock_jumps),
+        }  # fmt: skip
 
     def __str__(self) -> str:
         if not len(self.late_ms):
@@ -106,6 +97,8 @@ def play(
     unit: str = "uV",
     step_uv: float | None = None,
     faults: Sequence[Fault] = (),
+    fault_seed: int = 0,
+    counter: bool = False,
     wait_for_consumers_s: float = 0.0,
     ready: Callable[[], object] | None = None,
     stop: threading.Event | None = None,
@@ -130,6 +123,10 @@ def play(
     step_uv : float, optional
         With unit "none": microvolts of one count.
     faults : sequence of Fault
+    fault_seed : int
+        What is random about the faults is drawn from it.
+    counter : bool
+        Send one channel more, the last, that counts samples; it wraps where the format ends.
     wait_for_consumers_s : float, s
         Wait that long at most for somebody to subscribe before sample 0.
     ready : callable, optional
@@ -149,42 +146,156 @@ def play(
     values = scaled(recording.emg, dtype, unit, step_uv)
     if dtype.startswith("int") and any(fault.kind == "nan" for fault in faults):
         raise OptionError(f"{dtype} has no NaN: play this fault as float32 or double64.")
-    values = np.concatenate([values, values[: chunk - 1]])  # a chunk may run over the loop's end
+    plan = FaultPlan(faults, fs_hz, recording.channels, chunk, fault_seed)
+    emg = recording.emg
+    begins = emg[[fault.first(fs_hz) % len(emg) for fault in faults]]  # (faults, channels) uV
     end = math.inf if loop else recording.samples
     if seconds is not None:
         end = min(end, round(seconds * fs_hz))
     stop = stop or threading.Event()
 
-    outlet = _open(recording, name, source_id, dtype, unit)
+    outlet = Outlet(recording, name, source_id, dtype, unit, counter)
     if ready is not None:
         ready()
-    if wait_for_consumers_s > 0 and not _wait_for_consumers(outlet, wait_for_consumers_s, stop):
+    if wait_for_consumers_s > 0 and not outlet.wait_for_consumers(wait_for_consumers_s, stop):
         raise StreamError(f'nobody subscribed to "{name}" in {wait_for_consumers_s:g} s: start the reader earlier.')
     late = np.zeros(MEASURED_CHUNKS)
-    pushes = sent = first = 0
+    pushes = sent = repeated = first = 0
+    gaps: list[tuple[int, int]] = []
+    changes = deque(
+        change for death in plan.deaths for change in ((death.first(fs_hz), None), (int(death.end(fs_hz)), death))
+    )
     t0 = pylsl.local_clock() + LEAD_S
-    while first < end:
+
+    def change_until(sample: int) -> None:
+        while changes and changes[0][0] <= sample:
+            place, death = changes.popleft()
+            if _wait_until(t0 + plan.time(place), stop):
+                outlet.change(death)
+
+    while first < end and not stop.is_set():
         count = int(min(chunk, end - first))
-        last_stamp = t0 + (first + count - 1) / fs_hz
-        due = last_stamp
-        block = values[first % recording.samples :][:count]
-        now = [fault for fault in faults if fault.covers(first, fs_hz)]
-        for fault in now:
-            if fault.kind == "stall":
-                due = max(due, t0 + fault.at_s + fault.seconds)
-            elif fault.kind == "nan":
-                block = np.full_like(block, np.nan)
-        if not _wait_until(due, stop):
-            break
-        if not any(fault.kind == "gap" for fault in now):
+        runs = plan.runs(first, count) if faults else [(first, count)]
+        for begin, length in runs:
+            change_until(begin)
+            stamp, equal = plan.stamps(begin, length, first) if faults else ((begin + length - 1) / fs_hz, False)
+            due = t0 + (plan.due(begin, length) if faults else stamp)
+            rows = np.arange(begin, begin + length) % len(emg)
+            block = scaled(plan.spoil(begin, emg[rows], begins), dtype, unit, step_uv) if plan.spoils else values[rows]
+            if not _wait_until(due, stop):
+                break
             late[pushes % MEASURED_CHUNKS] = pylsl.local_clock() - due
-            outlet.push_chunk(block, last_stamp)  # LSL takes the time of the chunk's last sample
+            copies = plan.copies(first) if faults else 1
+            for _ in range(copies):
+                outlet.push(begin, block, t0 + stamp, equal)
             pushes += 1
-            sent += count
+            sent += length
+            repeated += length * (copies - 1)
+        change_until(first + count - 1)
+        if stop.is_set():
+            break
+        _add_unsent(gaps, first, count, runs)
         first += count
-    if outlet.have_consumers():
-        time.sleep(LINGER_S)
-    return Played(sent, t0, late[: min(pushes, MEASURED_CHUNKS)] * 1e3)
+    outlet.close()
+    deaths = [(death.first(fs_hz), int(death.end(fs_hz))) for death in plan.deaths if death.first(fs_hz) < first]
+    jumps = [place for place in plan.clock_jumps if place < first]
+    return Played(sent, t0, late[: min(pushes, MEASURED_CHUNKS)] * 1e3, first, gaps, repeated, deaths, jumps)
+
+
+def _add_unsent(gaps: list[tuple[int, int]], first: int, count: int, runs: Sequence[tuple[int, int]]) -> None:
+    """Note the samples of a chunk that are in none of its `runs`."""
+    at = first
+    for begin, length in [*runs, (first + count, 0)]:
+        if begin > at:
+            if gaps and sum(gaps[-1]) == at:
+                gaps[-1] = (gaps[-1][0], begin - gaps[-1][0])
+            else:
+                gaps.append((at, begin - at))
+        at = begin + length
+
+
+class Outlet:
+    """The stream on the network; it may go away and come back as another.
+
+    Parameters
+    ----------
+    recording : Recording
+    name, source_id, dtype, unit : str
+    counter : bool
+        Whether one channel more counts samples.
+    """
+
+    def __init__(self, recording: Recording, name: str, source_id: str, dtype: str, unit: str, counter: bool) -> None:
+        self._recording = recording
+        self._named = (name, source_id, dtype, unit)
+        self._counter = counter
+        self._dtype = FORMATS[dtype]
+        self._channels = recording.channels
+        self._counted_from = 0
+        self._lsl: pylsl.StreamOutlet | None = _open(recording, *self._named, counter)
+
+    def wait_for_consumers(self, seconds: float, stop: threading.Event) -> bool:
+        """Whether somebody subscribed in time, or `stop` was set."""
+        deadline = pylsl.local_clock() + seconds
+        while not stop.is_set() and pylsl.local_clock() < deadline:
+            assert self._lsl is not None
+            if self._lsl.wait_for_consumers(0.2):
+                return True
+        return stop.is_set()
+
+    def change(self, death: Fault | None) -> None:
+        """Go away (None), or come back after `death` as it says."""
+        if death is None:
+            time.sleep(DYING_S)
+            self._lsl = None
+            return
+        recording = self._recording
+        self._channels = int(death["channels"]) or recording.channels
+        place = np.arange(self._channels) % recording.channels
+        geometry = recording.geometry
+        labels = recording.labels and tuple(recording.labels[p] for p in place)
+        if death["labels"] == "new":
+            labels = tuple(f"new-{p + 1}" for p in range(self._channels))
+        returned = replace(
+            recording,
+            emg=np.zeros((1, self._channels), np.float32),
+            fs_hz=death["rate"] or recording.fs_hz,
+            geometry=replace(geometry, row=geometry.row[place], col=geometry.col[place]),
+            labels=labels,
+            force=None,
+            units={},
+            unit_attributes={},
+            muaps=None,
+        )
+        if death["count"] == "anew":
+            self._counted_from = int(death.end(recording.fs_hz))
+        self._lsl = _open(returned, *self._named, self._counter)
+
+    def push(self, first: int, block: NDArray[Any], stamp: float, equal: bool) -> None:
+        """Send samples from `first` on; `stamp` is of the last, or of all."""
+        if self._lsl is None:
+            return
+        if self._channels != block.shape[1]:
+            block = block[:, np.arange(self._channels) % block.shape[1]]
+        if self._counter:
+            column = counted(np.arange(first, first + len(block)) - self._counted_from, self._dtype)
+            block = np.column_stack([block, column])
+        stamps = [stamp] * len(block) if equal else stamp  # LSL takes the time of the chunk's last sample
+        self._lsl.push_chunk(np.ascontiguousarray(block), stamps)
+
+    def close(self) -> None:
+        """Let what was sent leave."""
+        if self._lsl is not None and self._lsl.have_consumers():
+            time.sleep(LINGER_S)
+
+
+def counted(number: NDArray[np.int64], dtype: type) -> NDArray[Any]:
+    """Sample numbers in a stream's format: they wrap where it holds no further whole number."""
+    if dtype is np.float32:
+        return (number % 2**24).astype(dtype)
+    if dtype is np.float64:
+        return number.astype(dtype)
+    return number.astype(np.int64).astype(dtype)  # whole numbers wrap to the least
 
 
 def scaled(emg: NDArray[np.float32], dtype: str, unit: str, step_uv: float | None = None) -> NDArray:
@@ -220,12 +331,12 @@ def scaled(emg: NDArray[np.float32], dtype: str, unit: str, step_uv: float | Non
     return np.ascontiguousarray(np.clip(counts, limits.min, limits.max), dtype=FORMATS[dtype])
 
 
-def _open(recording: Recording, name: str, source_id: str, dtype: str, unit: str) -> pylsl.StreamOutlet:
+def _open(recording: Recording, name: str, source_id: str, dtype: str, unit: str, counter: bool) -> pylsl.StreamOutlet:
     if not name or not source_id:
         raise OptionError("a stream needs a name and a source id: give both.")
     formats = {"float32": pylsl.cf_float32, "double64": pylsl.cf_double64}
     formats |= {"int16": pylsl.cf_int16, "int32": pylsl.cf_int32}
-    info = pylsl.StreamInfo(name, "EMG", recording.channels, recording.fs_hz, formats[dtype], source_id)
+    info = pylsl.StreamInfo(name, "EMG", recording.channels + counter, recording.fs_hz, formats[dtype], source_id)
     desc = info.desc()
     for key, value in (("manufacturer", "myodrive"), ("model", "simulated amplifier"), ("serial_number", source_id)):
         desc.append_child_value(key, value)
@@ -244,15 +355,11 @@ def _open(recording: Recording, name: str, source_id: str, dtype: str, unit: str
         location = channel.append_child("location")
         for axis, millimetres in (("X", across), ("Y", 0.0), ("Z", along)):
             location.append_child_value(axis, f"{millimetres:g}")
+    if counter:
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", "counter" if recording.labels else str(recording.channels + 1))
+        channel.append_child_value("type", "AUX")
     return pylsl.StreamOutlet(info, max_buffered=60)
-
-
-def _wait_for_consumers(outlet: pylsl.StreamOutlet, seconds: float, stop: threading.Event) -> bool:
-    deadline = pylsl.local_clock() + seconds
-    while not stop.is_set() and pylsl.local_clock() < deadline:
-        if outlet.wait_for_consumers(0.2):
-            return True
-    return stop.is_set()
 
 
 def _wait_until(instant: float, stop: threading.Event) -> bool:
@@ -297,7 +404,7 @@ def play_file(
     Played
     """
     parsed = [Fault.parse(text) for text in faults]
-    recording = read_recording(path)
+    recording = read_apart(path)
     with stopped_by_signals() as stop:
         what = f"{recording.duration_s:.1f} s, {recording.channels} channels, {recording.fs_hz:g} Hz"
         options.setdefault("ready", lambda: say(f'stream "{name}" is on: {what}; Ctrl-C ends it'))

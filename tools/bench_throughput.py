@@ -101,7 +101,7 @@ def stage_costs(
         marks.append(time.perf_counter())
         pipeline.watch(raw, signal)
         marks.append(time.perf_counter())
-        pipeline.decode(signal)
+        pipeline.decode(signal, first)
         marks.append(time.perf_counter())
         spikes = pipeline.detector(pipeline.sources, first)
         marks.append(time.perf_counter())

@@ -19,7 +19,8 @@ from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
 from ..stream.source_info import SourceInfo, names_no_unit, own_labels
 from .grids import grid
-from .recording import read_recording
+from .recording_reader import read_apart
+from .session_recording import session_says_places
 
 HOP = 64
 FIND_S = 10.0
@@ -49,7 +50,7 @@ def from_file(
     bad : sequence of int
         Channels that may hold what is no number: they will be left out.
     """
-    recording = read_recording(path, allow_nan=True, need_places=grid_name is None)
+    recording = read_apart(path, allow_nan=True, need_places=grid_name is None)
     index = list(range(recording.channels)) if channels is None else channels
     _check_selection(index, recording.channels, f'"{path}"')
     geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
@@ -71,7 +72,7 @@ def from_file(
         stream_channels=recording.channels,
         labels=labels,
         montage=recording.montage,
-        source_sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        source_sha256=hashlib.sha256(recording.emg if Path(path).is_dir() else Path(path).read_bytes()).hexdigest(),
     )
 
 
@@ -195,7 +196,9 @@ def refuse_what_is_no_number(emg: NDArray[np.float32], index: Sequence[int], pat
 
 
 def says_places(path: str | os.PathLike[str]) -> bool:
-    """Whether a recording file says where its electrodes are."""
+    """Whether a recording says where its electrodes are."""
+    if os.path.isdir(path):
+        return session_says_places(Path(path))
     with h5py.File(path, "r") as file:
         return "row" in file
 

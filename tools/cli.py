@@ -20,7 +20,9 @@ COMMANDS = {
         "calibrate": "find the motor units of a recording or stream, write a decoder",
         "run": "decode a live stream and publish spikes and drive",
         "listen": "print what a running pipeline publishes",
+        "keys": "make keys, so that other machines may connect encrypted",
         "decode": "decode a recording with the live code",
+        "replay": "run a recorded session again, and compare",
         "estimate": "innervation zone and conduction velocity of every unit of a recording",
     },
     "Model": {

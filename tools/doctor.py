@@ -158,7 +158,10 @@ def _zeromq() -> Finding:
         sender.close(linger=0)
         receiver.close(linger=0)
         context.term()
-    return Finding("ZeroMQ", "ok", f"{zmq.zmq_version()}, loopback in {np.median(took):.0f} us (p50)")
+    found = f"{zmq.zmq_version()}, loopback in {np.median(took):.0f} us (p50)"
+    if not zmq.has("curve"):
+        return Finding("ZeroMQ", "note", found + ", without CURVE", "for --curve install pyzmq from its wheel")
+    return Finding("ZeroMQ", "ok", found + ", with CURVE")
 
 
 def _decoder() -> Finding:

@@ -11,18 +11,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import pylsl
 
+from ..stream.curve import read_server_keys
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
 from ..stream.endpoints import Endpoints, next_port
-from ..stream.errors import AddressError, StreamError
+from ..stream.errors import AddressError, SilentStreamError, StreamError
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
+from ..stream.mask_worker import Live
 from ..stream.messages import Status
 from ..stream.parameter_worker import ParameterWorker
 from ..stream.pipeline import Pipeline
+from ..stream.recording import NotedWorker, Recording
 from ..stream.reporter import Reporter
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
-from .parameters import choose_model
+from .open_files import allow_many
+from .parameters import ChosenModel, choose_model
+from .recorder import Recorder, session_info
+from .session_file import SessionInfo
 from .signals import stopped_by_signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -44,6 +50,8 @@ class LiveSettings:
     whitening : {"folded", "staged"}
     gain : float or None
         uV per number, where the stream names no unit.
+    counter : int or None
+        Channel of the stream that counts samples.
     drive : DriveSettings
     wait_s : float
         How long the stream may take to appear; 0 waits for ever.
@@ -53,6 +61,10 @@ class LiveSettings:
         File of a parameter model, "none", or None for the shipped one.
     open_network : bool
         Take a bind address that other machines can reach, in plain text.
+    curve : str or None
+        Folder of the keys, for encryption and a list of clients.
+    record : str or None
+        Folder that the session is recorded to.
     """
 
     stream: str
@@ -61,11 +73,14 @@ class LiveSettings:
     provider: str = "cpu"
     whitening: str = "folded"
     gain: float | None = None
+    counter: int | None = None
     drive: DriveSettings = field(default_factory=DriveSettings)
     wait_s: float = 60.0
     seconds: float | None = None
     params: str | None = None
     open_network: bool = False
+    curve: str | None = None
+    record: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,25 +113,32 @@ def run_live(
 
     Raises
     ------
-    AddressError, ProviderError, OptionError, ParameterModelError
+    AddressError, KeysError, ProviderError, OptionError, ParameterModelError, RecordingError
         Before anything is opened.
     StreamError
         The stream does not appear, or is not one the decoder can take.
     """
     started = time.perf_counter()
     next_port(settings.bind)  # an address at all
-    _refuse_open_address(settings)
-    endpoints = Endpoints(settings.bind, settings.stream)
-    source = worker = None
+    refuse_open_address(settings.bind, settings.curve, settings.open_network)
+    keys = None if settings.curve is None else read_server_keys(settings.curve)
+    allow_many()  # strangers who connect must not use up the files that the pipeline itself needs
+    endpoints = Endpoints(settings.bind, settings.stream, keys)
+    source = worker = recorder = recording = pipeline = None
     try:
+        if settings.record is not None:
+            recorder = Recorder(
+                settings.record, decoder, settings.hop, settings.bind, endpoints.session, settings.curve
+            )  # it starts while the pipeline is made ready
         endpoints.announce_warming(pylsl.local_clock())
         pipeline = Pipeline(
-            decoder, settings.hop, provider=settings.provider, whitening=settings.whitening, drive=settings.drive
-        )
+            decoder, settings.hop, provider=settings.provider, whitening=settings.whitening, drive=settings.drive,
+            masks=Live,
+        )  # fmt: skip
         index = np.array(decoder.info.channels.index)
         chosen = choose_model(settings.params, decoder)
         if chosen.model is not None:
-            worker = ParameterWorker(chosen.model, pipeline.averager)
+            worker = NotedWorker(ParameterWorker(chosen.model, pipeline.averager))
 
         told = threading.Event()
 
@@ -127,8 +149,17 @@ def run_live(
                 told.set()
                 say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
 
-        source = StreamSource(settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain)
-        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none)
+        source = StreamSource(
+            settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain, settings.counter
+        )
+        if recorder is not None:
+            recorder.describe(_session_info(settings, decoder, chosen, endpoints.session), chosen.file)
+            recorder.wait_until_running()
+            recording = Recording(recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker)
+            recorder.watch(recording)
+        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none, recording)
+        if recording is not None:
+            recording.follow(reporter, endpoints.control)
         opened = time.perf_counter()
         ready = opened - started
         say(f"{len(decoder.info.units)} units, {len(index)} channels, hop {settings.hop}, {pipeline.session.provider}")
@@ -136,27 +167,53 @@ def run_live(
         say(f'messages on {settings.bind}, control on the next port; waiting for stream "{settings.stream}"')
         run(
             source, pipeline, reporter, seconds=settings.seconds,
-            stop=lambda: stop() or _never_came(source, opened, settings.wait_s),
+            stop=lambda: stop() or _never_came(source, opened, settings.wait_s), recording=recording,
         )  # fmt: skip
+        if recorder is not None and recording is not None:
+            recorder.close()
+            if recording.kept:
+                say(_recorded(settings, recording))
         if source.source is None and not (reporter.stopping or stop()):
-            raise _missing(source.name, settings.seconds or 0.0)
+            raise source.refusal or _missing(source.name, settings.seconds or 0.0)
         return LiveResult(reporter.status(), pipeline.session.provider, ready, chosen.line)
     finally:
+        if pipeline is not None:
+            pipeline.close()
         if worker is not None:
             worker.close()
         if source is not None:
             source.close()
+        if recorder is not None:
+            recorder.close()
         endpoints.close()
+
+
+def _session_info(settings: LiveSettings, decoder: Decoder, chosen: ChosenModel, session: str) -> SessionInfo:
+    drive = settings.drive
+    return session_info(
+        session=session, stream=settings.stream, decoder=decoder, hop=settings.hop, provider=settings.provider,
+        whitening=settings.whitening, gain=settings.gain, drive_rate_hz=drive.rate_hz, smoothing_s=drive.smoothing_s,
+        fallback=drive.fallback, chosen=chosen, options={"counter": settings.counter},
+    )  # fmt: skip
+
+
+def _recorded(settings: LiveSettings, recording: Recording) -> str:
+    """How the recording ended, for the user."""
+    if recording.state == "failed":
+        return f"recording failed after {recording.recorded_s:.1f} s: {recording.reason}"
+    lacking = f"; {recording.reason}" if recording.reason else ""
+    return f"{recording.recorded_s:.1f} s recorded in {settings.record}{lacking}"
 
 
 def _never_came(source: StreamSource, opened: float, wait_s: float) -> bool:
     """Before the first sample only: refuse what does not fit, and give up in the end."""
     if source.source is not None:
         return False
-    if source.refusal is not None:
-        raise source.refusal
+    refusal = source.refusal
+    if refusal is not None and not isinstance(refusal, SilentStreamError):
+        raise refusal
     if wait_s and time.perf_counter() - opened > wait_s:
-        raise _missing(source.name, wait_s)
+        raise refusal or _missing(source.name, wait_s)
     return False
 
 
@@ -167,12 +224,18 @@ def _missing(name: str, waited_s: float) -> StreamError:
     )
 
 
-def _refuse_open_address(settings: LiveSettings) -> None:
-    host = settings.bind.removeprefix("tcp://").rpartition(":")[0]
-    if host not in LOOPBACK and not settings.open_network:
+def refuse_open_address(bind: str, curve: str | None, open_network: bool) -> None:
+    """Refuse an address that other machines can reach, unless it is encrypted or asked for by name.
+
+    Raises
+    ------
+    AddressError
+    """
+    host = bind.removeprefix("tcp://").rpartition(":")[0]
+    if host not in LOOPBACK and curve is None and not open_network:
         raise AddressError(
-            f"{settings.bind} can be reached from other machines, and messages are neither encrypted nor signed: "
-            "bind to 127.0.0.1, or add --open-network if you trust everybody on it"
+            f"{bind} can be reached from other machines, and messages are neither encrypted nor signed: "
+            "add --curve with keys of `myodrive keys`, bind to 127.0.0.1, or add --open-network if you trust everybody"
         )
 
 

@@ -10,6 +10,7 @@ from ..stream.decoder_file import Decoder
 from ..stream.errors import ParameterModelError
 from ..stream.parameter_file import ParameterFile, misfit, read_parameter_file
 from ..stream.parameter_model import ParameterModel
+from .parameter_trial import try_apart
 
 SHIPPED = Path(__file__).parents[1] / "models" / "weights" / "parameters.onnx"
 NONE = "none"
@@ -26,11 +27,14 @@ class ChosenModel:
         For the user, when the session starts.
     why_none : str
         For the subscribers; empty where there is a model.
+    file : ParameterFile or None
+        The model's.
     """
 
     model: ParameterModel | None
     line: str
     why_none: str
+    file: ParameterFile | None = None
 
 
 def add_params(parser: argparse.ArgumentParser) -> None:
@@ -66,12 +70,14 @@ def choose_model(asked: str | None, decoder: Decoder) -> ChosenModel:
         reason = misfit(file.info, info.fs_hz, geometry, info.filter, info.montage)
         if reason:
             return _without(reason)
+        if path != SHIPPED:
+            try_apart(file, info)
         model = ParameterModel(file, info.fs_hz, geometry, info.filter, info.montage)
     except ParameterModelError as error:
         if asked is not None:
             raise
         return _without(str(error), "the shipped one cannot be read or run, see what this session said at its start")
-    return ChosenModel(model, f"parameters by {_named(file)}", "")
+    return ChosenModel(model, f"parameters by {_named(file)}", "", file)
 
 
 def _without(reason: str, told: str | None = None) -> ChosenModel:

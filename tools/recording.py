@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from .whole_file import written_whole
 BUNDLED = Path(__file__).parent / "data" / "vl_excerpt.h5"  # what the demo plays
 SHORTEST_S = 1.0
 LARGEST_BYTES = 8 << 30  # a declared shape costs nothing in the file, so it is refused before memory is taken
+LARGEST_UNPACKED = 64  # times what lies in the file; EMG packs to a third, and only a bomb to a thousandth
+SMALLEST_BOMB = 64 << 20  # bytes; what is smaller may unpack as it likes
+MOST_UNITS = 10_000
+LARGEST_GRID = 4096  # rows or columns, as a decoder takes
 MONTAGES = ("monopolar", "single-differential")
 
 
@@ -106,7 +111,14 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_p
         The file is missing, is no recording, or holds what cannot be used.
     """
     path = Path(path)
+    if "\0" in str(path):
+        raise RecordingError("a path with a zero byte in it names no recording: check the path.")
     if path.is_dir():
+        from .session_file import is_session
+        from .session_recording import recording_of  # which needs this module
+
+        if is_session(path):
+            return recording_of(path, need_places)
         raise RecordingError(f'"{path}" is a folder: give the path of a recording file (.h5).')
     if not path.exists():
         raise RecordingError(f'no recording at "{path}": check the path.')
@@ -118,6 +130,12 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_p
         if isinstance(error, PermissionError) or not os.access(path, os.R_OK):
             reason = "it may not be read by this user"
         raise RecordingError(f'"{path}" cannot be read as an HDF5 recording, {reason}: choose another file.') from error
+    except RecordingError:
+        raise
+    except MemoryError as error:
+        raise RecordingError(f'"{path}" unpacks to more than fits in memory: choose another file.') from error
+    except Exception as error:  # h5py hands on whatever HDF5 stumbles over, as any type
+        raise RecordingError(f'"{path}" is damaged ({_shown(error)}): choose another file.') from error
 
 
 def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: bool) -> Recording:
@@ -143,7 +161,9 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
             "write emg as [channels, samples]."
         )
     if emg_data.dtype.kind not in "fiu":
-        raise RecordingError(f'"{path}" has emg of type {emg_data.dtype}, expected float32 in microvolts: convert it.')
+        raise RecordingError(
+            f'"{path}" has emg of type {_shown(emg_data.dtype)}, expected float32 in microvolts: convert it.'
+        )
     if samples < SHORTEST_S * fs_hz:
         raise RecordingError(
             f'"{path}" lasts {samples / fs_hz:.2f} s, at least {SHORTEST_S:g} s is needed: choose a longer recording.'
@@ -153,7 +173,9 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
         _refuse_not_finite(emg, path)
     montage = _text(file, "montage") or "monopolar"
     if montage not in MONTAGES:
-        raise RecordingError(f'"{path}" has the montage "{montage}", known are {" and ".join(MONTAGES)}: correct it.')
+        raise RecordingError(
+            f'"{path}" has the montage "{_shown(montage)}", known are {" and ".join(MONTAGES)}: correct it.'
+        )
     force = _force(file, path, samples)
     return Recording(
         emg=emg,
@@ -167,17 +189,64 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
         force_unit=_text(file["force"], "unit") if force is not None else "",
         labels=_labels(file, path, channels),
         units=_units(file, path, samples),
-        unit_attributes=_unit_attributes(file),
-        muaps=file["muaps"][()].astype(np.float32) if isinstance(file.get("muaps"), h5py.Dataset) else None,
+        unit_attributes=_unit_attributes(file, path),
+        muaps=_muaps(file, path),
         path=path,
     )
 
 
 def _dataset(file: h5py.File, name: str, path: Path, what: str) -> h5py.Dataset:
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
+    found = _found(file, name, path)
+    if found is None:
         raise RecordingError(f'"{path}" has no "{name}" ({what}): it is no recording file, convert it to one.')
     return found
+
+
+def _found(holder: h5py.File | h5py.Group, name: str, path: Path) -> h5py.Dataset | None:
+    """The dataset `name`, which must lie in this very file and not unpack without bound; None where there is none."""
+    link = holder.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise RecordingError(f'"{path}" has {name} as a link to elsewhere: write the data in its place.')
+    found = holder[name]
+    if not isinstance(found, h5py.Dataset):
+        return None
+    if found.is_virtual or found.external:
+        raise RecordingError(f'"{path}" keeps {name} in another file: write the data into this one.')
+    if found.shape is None:
+        raise RecordingError(f'"{path}" has {name} without any values: correct or remove it.')
+    size = math.prod(found.shape) * found.dtype.itemsize
+    chunk = math.prod(found.chunks or ()) * found.dtype.itemsize
+    stored = found.id.get_storage_size()
+    if size > LARGEST_BYTES:
+        raise RecordingError(
+            f'"{path}" declares {size / 1e9:.0f} GB of {name}, more than the {LARGEST_BYTES >> 30} GiB read at once: '
+            "cut it into parts."
+        )
+    if max(size, chunk) > max(SMALLEST_BOMB, LARGEST_UNPACKED * stored):
+        raise RecordingError(
+            f'"{path}" declares {max(size, chunk) / 1e6:.0f} MB of {name} and holds {stored / 1e6:.3f} MB: '
+            "it is damaged or made to fill memory, choose another file."
+        )
+    return found
+
+
+def _shown(what: object) -> str:
+    """What a file says, as it may stand in a message: short, on one line, and without control characters."""
+    return ascii(" ".join(str(what).split()))[1:-1][:120]
+
+
+def _muaps(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
+    data = _found(file, "muaps", path)
+    if data is None:
+        return None
+    if data.ndim != 3 or data.dtype.kind not in "fiu":
+        raise RecordingError(
+            f'"{path}" has muaps as {_shown(data.dtype)} of shape {list(data.shape)}, expected numbers as '
+            "[units, channels, time]: correct or remove them."
+        )
+    return data[()].astype(np.float32)
 
 
 def _positive(file: h5py.File, name: str, path: Path) -> float:
@@ -188,7 +257,9 @@ def _positive(file: h5py.File, name: str, path: Path) -> float:
     except (TypeError, ValueError):
         value = float("nan")
     if not (np.isfinite(value) and value > 0):
-        raise RecordingError(f'"{path}" has {name} = {file.attrs[name]}, expected a positive number: correct it.')
+        raise RecordingError(
+            f'"{path}" has {name} = {_shown(file.attrs[name])}, expected a positive number: correct it.'
+        )
     return value
 
 
@@ -212,16 +283,16 @@ def _refuse_not_finite(emg: NDArray[np.float32], path: Path) -> None:
 def _geometry(file: h5py.File, path: Path, channels: int) -> Geometry:
     places = []
     for name in ("row", "col"):
-        data = file.get(name)
-        if not isinstance(data, h5py.Dataset):
+        data = _found(file, name, path)
+        if data is None:
             raise RecordingError(
                 f'"{path}" has no "{name}", so the places of its electrodes are unknown: add row and col, '
                 "or name the grid with --grid."
             )
         if data.shape != (channels,) or data.dtype.kind not in "iu":
             raise RecordingError(
-                f'"{path}" has {name} as {data.dtype} of shape {list(data.shape)}, expected one whole number for '
-                f"each of the {channels} channels: correct it."
+                f'"{path}" has {name} as {_shown(data.dtype)} of shape {list(data.shape)}, expected one whole '
+                f"number for each of the {channels} channels: correct it."
             )
         places.append(data[()].astype(np.int64))
     row, col = places
@@ -230,6 +301,8 @@ def _geometry(file: h5py.File, path: Path, channels: int) -> Geometry:
     sizes = []
     for name, place in (("grid_rows", row), ("grid_cols", col)):
         size = _positive(file, name, path) if name in file.attrs else int(place.max()) + 1
+        if size > LARGEST_GRID:
+            raise RecordingError(f'"{path}" has {name} = {size:g}, {LARGEST_GRID} at most are possible: correct it.')
         if size != int(size) or size <= place.max():
             raise RecordingError(
                 f'"{path}" has {name} = {size:g} and a channel at {int(place.max())} (from 0): correct one of them.'
@@ -246,9 +319,13 @@ def _in_a_row(channels: int) -> Geometry:
 
 
 def _force(file: h5py.File, path: Path, samples: int) -> NDArray[np.float32] | None:
-    data = file.get("force")
-    if not isinstance(data, h5py.Dataset):
+    data = _found(file, "force", path)
+    if data is None:
         return None
+    if data.dtype.kind not in "fiu":
+        raise RecordingError(
+            f'"{path}" has force of type {_shown(data.dtype)}, expected numbers: convert or remove it.'
+        )
     if data.shape != (samples,):
         raise RecordingError(
             f'"{path}" has force of shape {list(data.shape)}, expected one value for each of the {samples} samples: '
@@ -258,9 +335,11 @@ def _force(file: h5py.File, path: Path, samples: int) -> NDArray[np.float32] | N
 
 
 def _labels(file: h5py.File, path: Path, channels: int) -> tuple[str, ...] | None:
-    data = file.get("label")
-    if not isinstance(data, h5py.Dataset):
+    data = _found(file, "label", path)
+    if data is None:
         return None
+    if h5py.check_string_dtype(data.dtype) is None:
+        raise RecordingError(f'"{path}" has label of type {_shown(data.dtype)}, expected text: convert or remove it.')
     if data.shape != (channels,):
         raise RecordingError(
             f'"{path}" has label of shape {list(data.shape)}, expected one for each of the {channels} channels: '
@@ -269,24 +348,31 @@ def _labels(file: h5py.File, path: Path, channels: int) -> tuple[str, ...] | Non
     return tuple(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in data[()])
 
 
-def _unit_groups(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
-    units = file.get("units")
-    if isinstance(units, h5py.Group):
-        for name, group in units.items():
-            if isinstance(group, h5py.Group) and isinstance(group.get("samples"), h5py.Dataset):
-                yield name, group
+def _unit_groups(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Group, h5py.Dataset]]:
+    """Name, group and discharges of every unit; what is linked from elsewhere is refused."""
+    if not isinstance(file.get("units", getlink=True), h5py.HardLink) or not isinstance(file["units"], h5py.Group):
+        return
+    units = file["units"]
+    if len(units) > MOST_UNITS:
+        raise RecordingError(f'"{path}" has {len(units)} units, {MOST_UNITS} at most are read: remove some.')
+    for name in units:
+        if not isinstance(units.get(name, getlink=True), h5py.HardLink):
+            raise RecordingError(f'"{path}" has the unit {_shown(name)} as a link to elsewhere: write it in its place.')
+        group = units[name]
+        discharges = _found(group, "samples", path) if isinstance(group, h5py.Group) else None
+        if discharges is not None:
+            yield name, group, discharges
 
 
 def _units(file: h5py.File, path: Path, samples: int) -> dict[int, NDArray[np.int64]]:
     units = {}
-    for name, group in _unit_groups(file):
-        discharges = group["samples"]
-        if not name.isdecimal():
-            raise RecordingError(f'"{path}" has a unit named "{name}", expected a whole number: rename it.')
+    for name, _, discharges in _unit_groups(file, path):
+        if not name.isdecimal() or len(name) > 9:
+            raise RecordingError(f'"{path}" has a unit named "{_shown(name)}", expected a whole number: rename it.')
         if discharges.ndim != 1 or (discharges.size and discharges.dtype.kind not in "iu"):
             raise RecordingError(
-                f'"{path}" has discharges of unit {name} as {discharges.dtype} of shape {list(discharges.shape)}, '
-                "expected a list of sample numbers: correct it."
+                f'"{path}" has discharges of unit {name} as {_shown(discharges.dtype)} of shape '
+                f"{list(discharges.shape)}, expected a list of sample numbers: correct it."
             )
         instants = np.sort(discharges[()].astype(np.int64))
         if instants.size and (instants[0] < 0 or instants[-1] >= samples):
@@ -297,9 +383,9 @@ def _units(file: h5py.File, path: Path, samples: int) -> dict[int, NDArray[np.in
     return dict(sorted(units.items()))
 
 
-def _unit_attributes(file: h5py.File) -> dict[int, dict[str, object]]:
+def _unit_attributes(file: h5py.File, path: Path) -> dict[int, dict[str, object]]:
     found = {}
-    for name, group in _unit_groups(file):
+    for name, group, _ in _unit_groups(file, path):
         values = {key: value.item() if isinstance(value, np.generic) else value for key, value in group.attrs.items()}
         if values:
             found[int(name)] = values

@@ -16,7 +16,7 @@ from ..models.matching import Agreement, agree, assign
 from ..models.quality import interval_variation
 from ..stream.errors import OptionError, RecordingError
 from .events import Events, read_events
-from .recording import read_recording
+from .recording_reader import read_apart
 
 TOLERANCE_S = 0.001
 MAX_SHIFT_S = 0.05
@@ -283,6 +283,6 @@ def _between(trains: Trains, fs_hz: float, start_s: float, end_s: float) -> dict
 
 def _reference(path: str | os.PathLike[str]) -> Events:
     if Path(path).suffix.lower() in (".h5", ".hdf5"):
-        recording = read_recording(path, allow_nan=True)
+        recording = read_apart(path, allow_nan=True)
         return Events(recording.units, recording.fs_hz)
     return read_events(path)

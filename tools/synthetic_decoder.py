@@ -35,7 +35,9 @@ def synthetic_emg(channels: int, seconds: float, fs_hz: float, seed: int) -> NDA
     return (30.0 * rng.standard_normal((round(seconds * fs_hz), channels))).astype(np.float32)
 
 
-def synthetic_decoder(path: Path, channels: int, units: int, fs_hz: float, seed: int) -> Decoder:
+def synthetic_decoder(
+    path: Path, channels: int, units: int, fs_hz: float, seed: int, extension: int | None = None
+) -> Decoder:
     """A decoder of random filters whose sources cross their thresholds about as often as units discharge.
 
     Parameters
@@ -45,9 +47,11 @@ def synthetic_decoder(path: Path, channels: int, units: int, fs_hz: float, seed:
     channels, units : int
     fs_hz : float
     seed : int
+    extension : int, optional
+        Samples stacked; by default those of the search.
     """
     rng = np.random.default_rng(seed)
-    extension = default_extension(channels)
+    extension = extension or default_extension(channels)
     width = extension * channels
     rank = round(RANK_SHARE * width)
     whitening = rng.standard_normal((width, rank)) / (30.0 * np.sqrt(width))
@@ -63,7 +67,7 @@ def synthetic_decoder(path: Path, channels: int, units: int, fs_hz: float, seed:
         "separation_vectors": vectors * scale,
         "whitening": whitening,
         "inverse_covariance": whitening @ whitening.T,
-        "unit_means": rng.standard_normal((width, units)),
+        "unit_means": whitening @ np.linalg.solve(whitening.T @ whitening, vectors),  # what the filters would be of
     }
     one = Unit(
         id=0, sil=0.95, pnr_db=30.0, cov_isi=0.2, threshold=THRESHOLD, spike_height=1.0, noise_height=0.3, lag_s=0.0,
@@ -97,12 +101,13 @@ def with_units(decoder: Decoder, units: int, path: Path) -> Decoder:
     """The same decoder with its units repeated or cut off to `units`: the cost of any number, on real sources."""
     have = len(decoder.info.units)
     order = np.arange(units) % have
-    detector, responses = decoder.info.detector, None
+    detector, responses, waveforms = decoder.info.detector, None, None
     if decoder.responses is not None and detector.cancellation is not None:
         weight = [detector.cancellation.weight[m] for m in order]
         cancellation = msgspec.structs.replace(detector.cancellation, weight=weight)
         detector = msgspec.structs.replace(detector, cancellation=cancellation)
         responses = decoder.responses[np.ix_(order, order)]
+        waveforms = decoder.waveforms[order] if decoder.waveforms is not None else None
     info = msgspec.structs.replace(
         decoder.info,
         units=[msgspec.structs.replace(decoder.info.units[m], id=i) for i, m in enumerate(order)],
@@ -113,6 +118,6 @@ def with_units(decoder: Decoder, units: int, path: Path) -> Decoder:
         path, info, filters=decoder.filters[:, order], separation_vectors=decoder.separation_vectors[:, order],
         whitening=decoder.whitening, inverse_covariance=decoder.inverse_covariance,
         unit_means=decoder.unit_means[:, order], windows=np.ones((8, width), np.float32),
-        responses=responses,
+        responses=responses, waveforms=waveforms,
     )  # fmt: skip
     return read_decoder(path)

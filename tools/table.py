@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ..stream.curve import ClientKeys
 from ..stream.messages import Drive, Message, Params, Spikes, Status, Units
 from .subscriber import STALE_S, Subscriber
 
@@ -84,6 +85,10 @@ class Picture:
             flagged = zip(status.bad_channels, status.bad_reasons, strict=False)
             bad = ", ".join(f"{channel} {reason}" for channel, reason in list(flagged)[:6])
             lines.append(Text(f"bad channels: {bad}", style="red"))
+        if status.recording:
+            why = f": {status.recording_reason}" if status.recording_reason else ""
+            style = "" if status.recording == "on" and not why else "red"
+            lines.append(Text(f"recording {status.recording}, {status.recorded_s:.1f} s on disk{why}", style=style))
         if status.reason:
             lines.append(Text(status.reason, style="red"))
         return Panel(Group(*lines), title="myodrive")
@@ -146,11 +151,16 @@ def with_sd(value: float | None, sd: float | None, digits: int, unit: str) -> st
 
 
 def watch(
-    address: str, *, stop: Callable[[Picture], bool], console: Console | None = None, quiet: bool = False
+    address: str,
+    *,
+    stop: Callable[[Picture], bool],
+    console: Console | None = None,
+    quiet: bool = False,
+    keys: ClientKeys | None = None,
 ) -> tuple[Picture, int]:
     """Show the table until `stop` says so; what it knew at the end, and how many messages it missed."""
     console = console or Console(stderr=True)
-    subscriber = Subscriber(address, ("spikes/", "drive/", "params/", "status/", "units/"))
+    subscriber = Subscriber(address, ("spikes/", "drive/", "params/", "status/", "units/"), keys)
     picture = Picture()
     heard = drawn = time.monotonic()
     live = Live(console=console, auto_refresh=False, screen=False, transient=False)

@@ -280,5 +280,6 @@ def _calibration(
         discharges=discharges,
         left_out=recorded.left_out,
         responses=frozen.responses,
+        waveforms=frozen.waveforms,
         notes=notes,
     )

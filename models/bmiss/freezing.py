@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...stream.cancel import CancellingDetector
 from ...stream.decoder_file import CancellationSettings, DetectorSettings
 from ...stream.detect import Detector
+from ...stream.masking import responses_to
 from ..duplicates import TOLERANCE_S, distinct
 from ..extension import default_extension, extended_covariance, project
 from ..firing import SIDE_LOBE_S, Firing, FiringLimits
@@ -86,6 +87,8 @@ class Frozen:
     thresholds : ndarray of float64, shape (units,)
     responses : ndarray of float32, shape (units, units, length)
         As `stream.cancel` takes them.
+    waveforms : ndarray of float32, shape (units, length - extension + 1, channels), uV
+        That the filters answer with the responses.
     detector : DetectorSettings
     firings : list of Firing
         Each unit's live discharges over the whole recording, judged on its source with the others' taken out.
@@ -102,6 +105,7 @@ class Frozen:
     unit_means: NDArray[np.float32]
     thresholds: NDArray[np.float64]
     responses: NDArray[np.float32]
+    waveforms: NDArray[np.float32]
     detector: DetectorSettings
     firings: list[Firing]
     noise_height: NDArray[np.float64]
@@ -171,7 +175,8 @@ def _frozen(
     white = means @ whitening.matrix  # (units, rank)
     weight = np.maximum(np.einsum("ur,ur->u", white, white, dtype=np.float64), 1e-12)  # a discharge's mean height
     filters = whitening.matrix @ (white / weight[:, None]).astype(np.float32).T
-    responses, before = _responses(held.waveforms, filters, newest, extension)
+    waveforms, before = _aligned(held.waveforms, newest)
+    responses = responses_to(waveforms, filters, extension)
     thresholds = np.minimum(0.5 + ODDS / weight, HIGHEST_THRESHOLD)
     cancellation = CancellationSettings(before, settings.stride, weight.tolist())
     detector = msgspec.structs.replace(settings.detector, cancellation=cancellation)
@@ -179,8 +184,8 @@ def _frozen(
     discharges = _live(sources, thresholds, responses, detector, settings.deaf_until)
     firings, noise_height = _judged(sources, discharges, thresholds, responses, detector, settings, fs_hz)
     return Frozen(
-        units, extension, whitening, filters, np.ascontiguousarray(means.T), thresholds, responses, detector, firings,
-        noise_height, newest - held.before,
+        units, extension, whitening, filters, np.ascontiguousarray(means.T), thresholds, responses, waveforms,
+        detector, firings, noise_height, newest - held.before,
     )  # fmt: skip
 
 
@@ -204,18 +209,14 @@ def _means_at_best_lag(
     return means, newest
 
 
-def _responses(
-    waveforms: NDArray[np.float32], filters: NDArray[np.float32], newest: NDArray[np.int64], extension: int
-) -> tuple[NDArray[np.float32], int]:
-    """What a discharge of each unit adds to every source, (source, unit, time), and the samples before its own peak."""
-    units, window, _ = waveforms.shape
-    length = window + extension - 1
+def _aligned(waveforms: NDArray[np.float32], newest: NDArray[np.int64]) -> tuple[NDArray[np.float32], int]:
+    """Waveforms shifted so that sample `newest` of each is the same, the second value, with silence around them."""
+    units, window, channels = waveforms.shape
     before = int(newest.max())
-    found = np.zeros((units, units, before + length - int(newest.min())), np.float32)
+    aligned = np.zeros((units, before + window - int(newest.min()), channels), np.float32)
     for unit, peak in enumerate(newest):
-        answer = project(np.pad(waveforms[unit], ((0, extension - 1), (0, 0))), filters, extension)
-        found[:, unit, before - peak : before - peak + length] = answer.T
-    return found, before
+        aligned[unit, before - peak : before - peak + window] = waveforms[unit]
+    return aligned, before
 
 
 def _live(

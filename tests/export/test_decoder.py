@@ -95,6 +95,11 @@ def test_responses_are_read_back_with_what_they_are_for(tmp_path, parts):
     decoder = read_decoder(tmp_path / "decoder.onnx")
     assert decoder.info == info
     assert np.array_equal(decoder.responses, responses)
+    assert decoder.waveforms is None  # as files of older versions
+    window = 30 - info.extension + 1
+    waveforms = np.random.default_rng(2).random((UNITS, window, len(info.channels.index)), np.float32)
+    write_decoder(tmp_path / "whole.onnx", info, **parts, responses=responses, waveforms=waveforms)
+    assert np.array_equal(read_decoder(tmp_path / "whole.onnx").waveforms, waveforms)
     session = SourceSession(decoder.model.raw, WIDTH, UNITS)  # what rides along does not disturb the graph
     session.window[:] = parts["windows"][:BLOCK]
     session.run()

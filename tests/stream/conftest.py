@@ -22,6 +22,8 @@ from myodrive.stream import loop, messages
 from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.inlet import StreamSource
+from myodrive.stream.mask_worker import AtOnce
+from myodrive.stream.masking import responses_to
 from myodrive.stream.onnx_file import read_onnx
 from myodrive.stream.parameter_file import parameter_file_from_bytes
 from myodrive.stream.parameter_model import ParameterModel
@@ -142,6 +144,23 @@ def cancelling(planted) -> Planted:
     matrices = planted.matrices | {"responses": responses}
     decoder = df.decoder_from_bytes(_bytes_of(info, matrices), "cancelling.onnx")
     return Planted(planted.emg, planted.discharges, info, matrices, decoder)
+
+
+@pytest.fixture(scope="session")
+def maskable(cancelling) -> Planted:
+    """The same with the units' waveforms, so that channels can be masked."""
+    before, length = 24, 60
+    filtered = cancelling.emg.copy()
+    CausalFilter(cancelling.info.filter.sections, CHANNELS)(filtered)
+    window = length - EXTENSION + 1
+    waveforms = np.stack([
+        np.mean([filtered[n - before : n - before + window] for n in discharges if n < len(filtered) - length], axis=0)
+        for discharges in cancelling.discharges
+    ]).astype(np.float32)  # fmt: skip
+    responses = responses_to(waveforms, cancelling.matrices["filters"], EXTENSION)
+    matrices = cancelling.matrices | {"waveforms": waveforms, "responses": responses}
+    decoder = df.decoder_from_bytes(_bytes_of(cancelling.info, matrices), "maskable.onnx")
+    return Planted(cancelling.emg, cancelling.discharges, cancelling.info, matrices, decoder)
 
 
 @pytest.fixture(scope="session")
@@ -392,13 +411,15 @@ class Live:
         gain: float | None = None,
         drive=None,
         model=None,
+        masks=AtOnce,
     ) -> None:
         self.address, self.control = address, next_port(address)
-        self.pipeline = KeptPipeline(decoder, hop, drive=drive)
+        self.pipeline = KeptPipeline(decoder, hop, drive=drive, masks=masks)
         self.pipeline.fed = []
         index = np.array(decoder.info.channels.index)
         fs_hz = decoder.info.fs_hz
         with contextlib.ExitStack() as held:
+            held.callback(self.pipeline.close)
             self.endpoints = Endpoints(address, name)
             held.callback(self.endpoints.close)
             self.source = StreamSource(name, index, fs_hz, hop, lambda source: check_fit(source, decoder), gain)

@@ -1,15 +1,19 @@
 """The control socket: REQ and DEALER are answered, anything else is refused, and it goes on working."""
 
+import contextlib
+import socket
 import threading
 
 import msgspec
+import numpy as np
 import pytest
 import zmq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myodrive.stream.control import AT_ONCE, Control
+from myodrive.stream.control import AT_ONCE, FRAMES_AT_ONCE, MAX_FRAME_BYTES, Control
 from myodrive.stream.errors import AddressError
+from myodrive.tools.hostile_frames import request
 
 PING = msgspec.msgpack.encode({"do": "ping"})
 
@@ -98,6 +102,68 @@ def test_after_all_that_it_still_answers(served, dealer):
     for _ in range(3):
         exchange(dealer, [b"\xff" * 1000])
         assert msgspec.msgpack.decode(exchange(dealer, [PING])[0])["ok"] is True
+
+
+@pytest.mark.parametrize("size", [1025, 4096, 4097, MAX_FRAME_BYTES])
+def test_a_long_request_is_answered_that_it_is_too_long(dealer, size):
+    reply = msgspec.msgpack.decode(exchange(dealer, [b"x" * size])[-1])
+    assert reply == {"ok": False, "error": f"a request of {size} bytes is too long"}
+
+
+def test_hostile_requests_are_all_refused_and_change_nothing(served, dealer):
+    before = list(served.done)
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        reply = msgspec.msgpack.decode(exchange(dealer, request(rng))[-1])
+        assert reply["ok"] is False
+        assert len(reply["error"]) < 300
+    assert served.done == before
+
+
+def test_a_request_of_very_many_frames_is_refused_and_taken_in_bit_by_bit(context, free_address):
+    address = free_address()
+    control = Control(context, address, lambda word: {})
+    client = context.socket(zmq.DEALER)
+    client.connect(address)
+    client.send_multipart([PING] * 5000)
+    client.send(PING)
+    calls = 0
+    while not client.poll(1):
+        control.tend()
+        calls += 1
+    assert calls >= 5000 / FRAMES_AT_ONCE
+    assert "has 5000" in msgspec.msgpack.decode(client.recv())["error"]
+    while not client.poll(1):
+        control.tend()
+    assert msgspec.msgpack.decode(client.recv())["ok"] is True
+    control.close()
+
+
+def test_bytes_that_are_no_zeromq_and_connections_that_say_nothing_disturb_nobody(served, ask):
+    where = "127.0.0.1", int(served.address.rpartition(":")[2])
+    with contextlib.ExitStack() as silent:
+        for _ in range(100):
+            silent.enter_context(socket.create_connection(where))
+        for number in range(60):
+            with socket.create_connection(where) as raw, contextlib.suppress(OSError):
+                raw.sendall(np.random.default_rng(number).bytes(300))
+        assert ask(served.address, "ping")["ok"] is True
+    assert ask(served.address, "ping")["ok"] is True
+
+
+def test_a_client_that_never_reads_its_answers_disturbs_nobody(served, ask):
+    context = zmq.Context()
+    try:
+        deaf = context.socket(zmq.DEALER)
+        deaf.setsockopt(zmq.RCVHWM, 1)
+        deaf.setsockopt(zmq.SNDHWM, 0)
+        deaf.connect(served.address)
+        for _ in range(3000):
+            deaf.send(PING)
+        for _ in range(3):
+            assert ask(served.address, "ping")["ok"] is True
+    finally:
+        context.destroy(linger=0)
 
 
 def test_a_request_beyond_any_size_costs_the_sender_its_connection_and_nobody_else(served, context, ask):

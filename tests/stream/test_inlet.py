@@ -1,12 +1,13 @@
 """Samples in over LSL: every format and unit, in order and counted; arrival told from a full buffer."""
 
 import time
+import uuid
 
 import numpy as np
 import pylsl
 import pytest
 
-from myodrive.stream.errors import StreamError
+from myodrive.stream.errors import SilentStreamError, StreamError
 from myodrive.stream.inlet import STALLED_S, Arrival, StreamSource
 from myodrive.stream.timeline import Timeline
 
@@ -23,8 +24,8 @@ def source():
     """Function that makes a source; closed after the test."""
     made = []
 
-    def make(name, index, hop=8, check=lambda info: None, gain=None, fs_hz=FS_HZ):
-        made.append(StreamSource(name, np.array(index), fs_hz, hop, check, gain))
+    def make(name, index, hop=8, check=lambda info: None, gain=None, fs_hz=FS_HZ, counter=None):
+        made.append(StreamSource(name, np.array(index), fs_hz, hop, check, gain, counter))
         return made[-1]
 
     yield make
@@ -118,6 +119,30 @@ def test_a_stream_in_another_unit_than_a_voltage_is_refused_and_nothing_breaks(a
     while one.refusal is None and time.monotonic() < end:
         assert one.next_hop().samples == 0
     assert "celsius" in str(one.refusal)
+
+
+@pytest.mark.parametrize("number", [None, 1])
+def test_a_stream_that_is_there_but_sends_nothing_is_said_until_it_does(source, monkeypatch, number):
+    for module in ("finder", "inlet"):
+        monkeypatch.setattr(f"myodrive.stream.{module}.SILENT_S", 0.3)
+    name = f"silent {uuid.uuid4().hex}"
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "EMG", 2, FS_HZ, "float32", name))
+    one = source(name, [0], counter=number)
+    end = time.monotonic() + 10
+    while one.refusal is None and time.monotonic() < end:
+        assert one.next_hop().samples == 0
+    assert isinstance(one.refusal, SilentStreamError)
+    assert one.refusal is one.refusal
+    assert "sends no samples" in str(one.refusal)
+    sent = 0
+    while one.samples_in == 0 and time.monotonic() < end:
+        count = np.arange(sent, sent + 20, dtype=np.float32)
+        outlet.push_chunk(np.stack([count, count], axis=1))
+        sent += 20
+        one.next_hop()
+        time.sleep(0.01)
+    assert one.samples_in > 0
+    assert one.refusal is None
 
 
 def test_without_a_stream_there_are_empty_hops_and_no_stall(source):

@@ -1,13 +1,21 @@
 """The publisher on loopback: newcomers are seen, numbers have no holes, a taken address is refused and left alone."""
 
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 
+import msgspec
 import pytest
 import zmq
 
 from myodrive.stream.errors import AddressError
 from myodrive.stream.messages import Drive, Spikes
-from myodrive.stream.publisher import Publisher
+from myodrive.stream.publisher import AT_ONCE, HIGH_WATER, Publisher
+from myodrive.tools.hostile_files import resident_bytes
 
 STREAM = "amplifier 1"
 
@@ -114,6 +122,89 @@ def test_a_subscriber_that_does_not_read_holds_up_nobody(publisher, subscribe, c
         if i % 200 == 199:
             reader.until(lambda message, last=i: message.seq == last)
     assert [message.seq for message in reader.kept] == list(range(20_000))
+
+
+def test_a_flood_of_subscriptions_takes_only_a_share_of_the_loops_time_and_is_not_kept(publisher, context):
+    flood = context.socket(zmq.XSUB)
+    flood.setsockopt(zmq.SNDHWM, 0)
+    flood.connect(publisher.address)
+    for number in range(1000):
+        flood.send(b"\x01nothing of ours %d" % number)
+    flood.send(b"\x01drive/")
+    calls, end = 0, time.monotonic() + 5
+    while not publisher.wanted("drive") and time.monotonic() < end:
+        calls += publisher.newcomers() is not None
+    assert publisher.wanted("drive")
+    assert calls >= 1000 / AT_ONCE
+    assert len(publisher._prefixes) == 1
+
+
+def test_bytes_that_are_no_zeromq_disturb_no_subscriber(publisher, subscribe):
+    reader = subscribe(publisher.address, "drive/")
+    arrivals(publisher)
+    port = int(publisher.address.rpartition(":")[2])
+    for number in range(50):
+        with socket.create_connection(("127.0.0.1", port)) as raw, contextlib.suppress(OSError):
+            raw.sendall(bytes([number]) * 200)
+    publisher.newcomers()
+    publisher.send("drive", drive(), 1.0)
+    assert isinstance(reader.receive(), Drive)
+
+
+def test_a_stream_with_a_very_long_name_can_be_subscribed_to(context, free_address, subscribe):
+    address = free_address()
+    publisher = Publisher(context, address, "ä" * 700, "s")
+    try:
+        reader = subscribe(address, "drive/" + "ä" * 700)
+        assert arrivals(publisher)
+        publisher.send("drive", drive(), 1.0)
+        assert isinstance(reader.receive(), Drive)
+    finally:
+        publisher.close()
+
+
+def test_a_subscription_beyond_any_length_costs_its_sender_the_connection(publisher, context, subscribe):
+    greedy = context.socket(zmq.XSUB)
+    greedy.connect(publisher.address)
+    greedy.send(b"\x01" + b"x" * 100_000)
+    reader = subscribe(publisher.address, "drive/")
+    assert arrivals(publisher) == {"drive/"}
+    publisher.send("drive", drive(), 1.0)
+    assert isinstance(reader.receive(), Drive)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+def test_stopped_subscribers_cost_little_memory_and_count_what_they_lost(publisher):
+    each, sent, later = 10, 20_000, 20
+    long = Drive(
+        rate=[1.0] * 100, cst=1.0, command=0.1, source="units", delay_s=0.08, envelope=1.0, valid=True
+    )  # 1 kB: more in all than the system's buffers hold
+    command = [sys.executable, "-m", "myodrive.tools.many_subscribers", publisher.address, str(each)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.readline() == b"ready\n"
+        end = time.monotonic() + 5
+        while not publisher.wanted("drive") and time.monotonic() < end:
+            publisher.newcomers()
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGSTOP)
+        before = resident_bytes(os.getpid())
+        for number in range(sent):
+            publisher.send("drive", long, 0.0)
+            if number % 100 == 99:
+                time.sleep(0.001)
+        assert resident_bytes(os.getpid()) - before < each * HIGH_WATER * 1200 + (8 << 20)
+        process.send_signal(signal.SIGCONT)
+        for _ in range(later):  # the message after a hole shows the hole
+            time.sleep(0.1)
+            publisher.send("drive", long, 0.0)
+        found = msgspec.json.decode(process.communicate(timeout=30)[0])
+    finally:
+        process.kill()
+        process.communicate()
+    assert found["missed"] > 0
+    assert found["received"] + found["missed"] == each * (sent + later)
 
 
 def test_a_taken_address_is_refused_and_nothing_stays_bound(context, free_address):

@@ -7,8 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from myodrive.stream import messages as m
+from myodrive.stream.drive import DriveSettings
 from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError
 from myodrive.stream.inlet import Hop
@@ -298,6 +301,35 @@ def test_bad_channels_are_named_by_their_place_in_the_stream_with_the_reason(ben
     assert (status.bad_channels, status.bad_reasons) == ([3], ["flat"])
 
 
+def test_masked_channels_are_named_by_their_place_in_the_stream_and_a_change_is_told(bench, subscribe):
+    before = bench.reporter._tellable()
+    assert (bench.reporter.status().masked_channels, bench.reporter.status().masked_since) == ([], -1)
+    bench.source.emg = bench.source.emg.copy()
+    bench.source.emg[:, 3] = 7
+    bench.hops(300)
+    status = bench.reporter.status()
+    assert status.masked_channels == [3]
+    assert 0 < status.masked_since < status.sample
+    assert status.masks_late == 0
+    assert bench.reporter._tellable() != before
+
+
+def test_another_way_of_counting_is_told_at_once(bench):
+    before = bench.reporter._tellable()
+    assert bench.reporter.status().timing == "exact"
+    bench.source.timeline.counted = True
+    assert bench.reporter._tellable() != before
+    assert bench.reporter.status().timing == "counted"
+
+
+def test_that_channels_cannot_be_masked_is_said(bench):
+    bench.source.emg = bench.source.emg.copy()
+    bench.source.emg[:, :9] = 7
+    bench.hops(300)
+    bench.reporter.tend(bench.now)
+    assert "9 of 16 channels are bad" in bench.reporter.status().reason
+
+
 def test_the_trust_of_a_unit_falls_when_its_spikes_shrink(bench):
     bench.hops(1000)
     assert all(unit.trust > 0.8 for unit in bench.reporter._units().units)
@@ -358,3 +390,108 @@ def test_what_is_no_address_is_refused(planted, address):
 def test_the_control_socket_is_on_the_next_port():
     assert next_port("tcp://127.0.0.1:5570") == "tcp://127.0.0.1:5571"
     assert next_port("tcp://[::1]:5570") == "tcp://[::1]:5571"
+
+
+# what a controller may act on
+
+
+def spoil(bench, first, change):
+    """From hop `first` on the samples are what `change` makes of them."""
+    bench.source.emg = bench.source.emg.copy()
+    bench.source.emg[first * HOP :] = change(bench.source.emg[first * HOP :])
+
+
+BROKEN = {
+    "no numbers": lambda emg: np.full_like(emg, np.nan),
+    "infinite": lambda emg: np.full_like(emg, np.inf),
+    "at the rail": lambda emg: np.where(emg > emg.mean(axis=0), 5000, -5000).astype(np.float32),
+    "flat": lambda emg: np.zeros_like(emg),
+    "5 of 16 flat": lambda emg: np.where(np.arange(emg.shape[1]) < 5, 7, emg).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("fallback", ["none", "envelope"])
+@pytest.mark.parametrize("how", list(BROKEN))
+def test_within_half_a_second_of_losing_its_channels_the_drive_is_invalid(bench, subscribe, how, fallback):
+    bench.pipeline.drive.settings = DriveSettings(fallback=fallback)
+    spoil(bench, 500, BROKEN[how])
+    reader = joined(bench, subscribe, "drive/", "status/")
+    bench.hops(1000)
+    drain(reader)
+    rows = reader.of(m.Drive)
+    assert any(d.valid for d in rows if d.sample < 4000)
+    late = [d for d in rows if d.sample >= 4000 + 1000]
+    assert len(late) > 100
+    assert {(d.valid, d.source) for d in late} == {(False, fallback)}
+    assert all(0.0 <= d.command <= 1.0 for d in late)
+    if fallback == "none" or "16" not in how:
+        assert all(d.command == 0.0 for d in late[50:])  # no channel is left to make an envelope
+    assert reader.of(m.Status)[-1].bad_channels
+
+
+def test_a_quarter_of_the_channels_masked_leaves_the_drive_valid(bench, subscribe):
+    spoil(bench, 400, lambda emg: np.where(np.arange(emg.shape[1]) < 4, 7, emg).astype(np.float32))
+    reader = joined(bench, subscribe, "drive/", "status/")
+    bench.hops(1000)
+    drain(reader)
+    assert reader.of(m.Status)[-1].masked_channels == [0, 1, 2, 3]
+    assert all(d.valid for d in reader.of(m.Drive) if d.sample > 4500)
+
+
+@pytest.mark.parametrize("how", ["stalled", "paused"])
+def test_no_fall_back_speaks_for_a_stream_that_is_silent(bench, subscribe, how):
+    bench.pipeline.drive.settings = DriveSettings(fallback="envelope")
+    bench.hops(700)
+    reader = joined(bench, subscribe, "drive/", "status/")
+    drain(reader)
+    seen = len(reader.kept)
+    if how == "stalled":
+        bench.source.stalled = True
+        bench.wait(0.5)
+    else:
+        bench.reporter.paused = True
+        bench.hops(125)
+    drain(reader)
+    rows = [message for message in reader.kept[seen:] if isinstance(message, m.Drive)]
+    assert len(rows) > 40
+    assert {(d.valid, d.command, d.source) for d in rows} == {(False, 0.0, "none")}
+
+
+def test_a_decoder_that_does_not_fit_leaves_the_command_to_the_fall_back(bench, subscribe):
+    bench.pipeline.drive.settings = DriveSettings(fallback="envelope")
+    reader = joined(bench, subscribe, "drive/", "status/")
+    bench.hops(300)
+    bench.reporter._trust.strange = True
+    bench.reporter._trust.tend = lambda now, good: None
+    bench.hops(30)
+    drain(reader)
+    last = reader.of(m.Drive)[-1]
+    assert (last.valid, last.source) == (False, "envelope")
+    assert last.command == pytest.approx(np.clip((last.envelope - 5) / 55, 0, 1), abs=0.03)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**31))
+def test_whatever_the_samples_the_command_is_a_number_and_zero_where_it_is_invalid(bench, seed):
+    rng = np.random.default_rng(seed)
+    told = []
+    bench.reporter._publisher.send = lambda kind, message, now: told.append(message)
+    for _ in range(40):
+        size = 10.0 ** rng.uniform(-3, 38)
+        hop = bench.source.next_hop(int(rng.integers(0, 3)) * int(rng.random() < 0.1))
+        signal = (size * rng.standard_normal(hop.signal.shape)).astype(np.float32)
+        signal[rng.random(signal.shape) < 0.05] = rng.choice([np.nan, np.inf, -np.inf, 0.0])
+        bench.now = max(bench.now, hop.stamp + rng.choice([1e-3, 0.3]))
+        bench.source.stalled = bool(rng.random() < 0.1)
+        bench.pipeline(signal, hop.first_sample, hop.lost_before)
+        bench.reporter.report(hop, bench.now)
+        bench.reporter.tend(bench.now)
+    rows = [message for message in told if isinstance(message, m.Drive)]
+    assert rows
+    for row in rows:
+        assert np.isfinite(row.command)
+        assert 0.0 <= row.command <= 1.0
+        assert row.valid or (row.command, row.source) == (0.0, "none")
+        assert not (row.valid and bench.now < row.t)
+    status = bench.reporter.status()
+    assert status.sample + 1 == status.samples_in + status.samples_lost

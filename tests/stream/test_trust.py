@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from myodrive.stream.detect import Terms
 from myodrive.stream.pipeline import Pipeline
 from myodrive.stream.trust import ALIKE, SPIKES, UnitTrust
 
@@ -81,3 +82,14 @@ def test_before_there_is_an_average_the_spikes_heights_decide(planted):
         assert trust.spike(1, 0.5) == 0.0
         assert trust.spike(2, 0.75) == 0.5
     assert trust.values() == pytest.approx([1.0, 0.0, 0.5], abs=0.02)
+
+
+def test_a_unit_lost_with_its_channels_is_not_trusted_and_margins_follow_the_threshold(planted):
+    pipeline = Pipeline(planted.decoder, 8)
+    trust = UnitTrust(planted.decoder, pipeline.averager, pipeline.detector)
+    assert trust.spike(0, 0.75) == pytest.approx(0.5)
+    pipeline.detector.exchange(Terms(np.array([0.6, np.inf, 0.5], np.float32)))
+    assert trust.spike(0, 0.8) == pytest.approx(0.5)
+    assert np.isfinite(trust.spike(1, 1.0))  # found by the filters before, told after
+    assert trust.values()[1] == 0.0
+    assert (trust.values()[[0, 2]] > 0.9).all()

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from myodrive.stream.filter import CausalFilter
 from myodrive.stream.geometry import Geometry
@@ -15,6 +17,9 @@ from myodrive.stream.watch import (
     SATURATED,
     STRETCH_S,
     ChannelWatch,
+    _judge_kernel,
+    _listed,
+    judge_reference,
     replace_what_is_no_number,
 )
 from myodrive.tools.recording import read_recording
@@ -63,7 +68,7 @@ KINDS = {
 
 
 def flags_over_time(signal, hop, fs_hz=FS_HZ, grid=GRID):
-    """(sample, flags) at each change; the sample is the last of the hop that made it."""
+    """(sample, flags) at each change."""
     watch = ChannelWatch(fs_hz, grid.neighbours())
     filter_ = CausalFilter([[1, -1, 0, 1, -0.95, 0]], signal.shape[1])  # a high-pass
     held = np.zeros(signal.shape[1], np.float32)
@@ -73,25 +78,27 @@ def flags_over_time(signal, hop, fs_hz=FS_HZ, grid=GRID):
         filtered = raw.copy()
         replace_what_is_no_number(filtered, held)
         filter_(filtered)
-        if watch(raw, filtered):
-            changes.append((start + len(raw), watch.state.copy()))
+        assert watch(raw, filtered, start) == bool(watch.changes)
+        changes += watch.changes
+        if watch.changes:
+            assert np.array_equal(watch.changes[-1][1], watch.state)
             assert watch.flags == watch.state.tobytes()
             assert watch.bad_share == (watch.state != GOOD).mean()
     return changes
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bad_channel_is_flagged_within_half_a_second_alone_and_cleared_two_seconds_after(kind):
+def test_a_bad_channel_is_flagged_within_a_third_of_a_second_alone_and_cleared_two_seconds_after(kind):
     changes = flags_over_time(broken(kind), 8)
     at, state = changes[0]
-    assert START < at <= START + 0.5 * FS_HZ + 8
+    assert START < at <= START + 0.32 * FS_HZ
     for _, state in changes[:-1]:
         assert np.flatnonzero(state).tolist() == [BAD]
     assert KINDS[kind] in {state[BAD] for _, state in changes[:-1]}
     at, state = changes[-1]
     assert not state.any()
     stretch = STRETCH_S * FS_HZ  # a fault may end within one, and what is left of it may look good
-    assert END - stretch + CLEAR_AFTER_S * FS_HZ <= at <= END + stretch + CLEAR_AFTER_S * FS_HZ + 8
+    assert END - stretch + CLEAR_AFTER_S * FS_HZ <= at <= END + stretch + CLEAR_AFTER_S * FS_HZ
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,8 +107,7 @@ def test_flags_do_not_depend_on_the_hop(kind):
     one = flags_over_time(signal, 4)
     for hop in (1, 7, 500, 997):
         other = flags_over_time(signal, hop)
-        assert [state.tolist() for _, state in other] == [state.tolist() for _, state in one]
-        assert all(b - a < hop + 4 and a - b < 4 + hop for (a, _), (b, _) in zip(one, other, strict=True))
+        assert [(at, state.tolist()) for at, state in other] == [(at, state.tolist()) for at, state in one]
 
 
 def test_good_channels_are_never_flagged_beside_several_bad_ones():
@@ -112,6 +118,25 @@ def test_good_channels_are_never_flagged_beside_several_bad_ones():
     changes = flags_over_time(signal, 8)
     assert set(np.flatnonzero(changes[-1][1])) == {5, 6, BAD}
     assert changes[-1][1][6] == NOISY
+
+
+def test_broadband_noise_is_noticed_where_it_is_not_much_larger_than_the_emg():
+    signal = scipy.signal.lfilter([0.2], [1, -0.8], 4 * emg(), axis=0).astype(np.float32)  # slower, as EMG is
+    rng = np.random.default_rng(4)
+    signal[START:, BAD] = rng.normal(0, 3 * signal[:START, BAD].std(), len(signal) - START)
+    changes = flags_over_time(np.ascontiguousarray(signal), 8)
+    assert [np.flatnonzero(state).tolist() for _, state in changes] == [[BAD]]
+    assert changes[0][1][BAD] == NOISY
+
+
+def test_noisy_channels_do_not_hide_each_other():
+    rng = np.random.default_rng(4)
+    signal = emg()
+    block = [5, 6, 9, 10, 13]  # most neighbours of 9 are noisy
+    signal[START:, block] += rng.normal(0, 900, (len(signal) - START, len(block))).astype(np.float32)
+    changes = flags_over_time(signal, 8)
+    assert np.flatnonzero(changes[-1][1]).tolist() == block
+    assert changes[-1][0] <= START + 0.32 * FS_HZ
 
 
 def test_a_quiet_muscle_flags_nothing():
@@ -151,6 +176,21 @@ def test_clean_real_emg_flags_nothing(excerpt_path):
         filter_(filtered)
         watch(raw, filtered)
         assert not watch.state.any(), (start / recording.fs_hz, np.flatnonzero(watch.state))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12))
+def test_the_kernel_judges_as_its_reference(seed, channels):
+    rng = np.random.default_rng(seed)
+    lowest = rng.choice([-3.0, 0.0, 5.0], channels)
+    highest = lowest + rng.choice([0.0, 1.0, 7.0], channels)
+    level = np.stack([highest, lowest, *10.0 ** rng.uniform(0, 9, (2, channels))])
+    count = rng.choice([0, 0, 0, 1, 40, 60], (3, channels))
+    close = np.triu(rng.random((channels, channels)) < 0.5, 1)
+    neighbours = _listed(close | close.T)
+    verdict = np.full(channels, -1)
+    _judge_kernel(level, count, 500, neighbours, np.zeros(neighbours.shape[1]), verdict)
+    assert verdict.tolist() == judge_reference(level, count, 500, neighbours).tolist()
 
 
 def test_what_is_no_number_becomes_the_channels_last_number_and_nothing_else_changes():

@@ -48,6 +48,21 @@ def test_whitened_samples_are_uncorrelated_and_of_unit_variance():
     assert np.abs(out.T @ out / 4000 - np.eye(6)).max() < 1e-3
 
 
+def test_rows_left_out_count_as_zero_whatever_they_hold():
+    rng = np.random.default_rng(2)
+    whitening = rng.normal(size=(21, 13)).astype(np.float32)
+    first, out = np.zeros((8, 13), np.float32), np.zeros((8, 13), np.float32)
+    stage = Whitener(whitening, first)
+    rows = np.arange(21) % 7 == 3
+    other = stage.without(rows, out)
+    stage.window[:] = other.window[:] = rng.normal(size=(8, 21))
+    stage.window[:, rows] = 0
+    other.window[:, rows] = 3e38
+    stage()
+    other()
+    assert np.array_equal(out, first)
+
+
 def test_the_stage_keeps_a_whitening_of_its_own():
     whitening = np.eye(3, dtype=np.float32)
     out = np.zeros((2, 3), np.float32)

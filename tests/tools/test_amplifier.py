@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from myodrive.stream.errors import MyodriveError, OptionError, StreamError
 from myodrive.stream.geometry import Geometry
-from myodrive.tools.amplifier import Fault, Played, play, scaled
+from myodrive.tools.amplifier import Played, play, scaled
+from myodrive.tools.faults import Fault
 from myodrive.tools.recording import Recording, write_recording
 
 FS_HZ = 2000.0
@@ -220,12 +221,6 @@ def test_a_stream_without_a_name_is_refused(recording):
     for name, source_id in (("", "y"), ("x", "")):
         with pytest.raises(MyodriveError, match="name and a source id"):
             play(recording, name, source_id)
-
-
-@pytest.mark.parametrize("text", ["gap", "gap@1", "gap@x:1", "boom@1:1", "gap@-1:1", "gap@1:0", "gap@1:inf", "@1:1"])
-def test_a_fault_that_cannot_be_read_is_refused(text):
-    with pytest.raises(OptionError, match="is no fault"):
-        Fault.parse(text)
 
 
 @given(st.floats(-30, 30), st.sampled_from([("float32", "mV"), ("double64", "uV"), ("int32", "uV"), ("int16", "none")]))

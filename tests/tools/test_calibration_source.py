@@ -48,7 +48,9 @@ def test_a_stream_in_counts_is_scaled_and_warned_of(process, unique, muscle_path
 
 
 def test_a_stream_that_ends_is_an_error_and_not_a_short_recording(process, unique, muscle_path):
-    process("play", muscle_path, "--name", unique, "--source-id", unique, "--seconds", "2")
+    process(
+        "play", muscle_path, "--name", unique, "--source-id", unique, "--seconds", "2", "--wait-for-consumers", "60"
+    )
     with pytest.raises(StreamError, match="stopped after"):
         from_stream(unique, 60.0, None, None, None, no_progress, print)
 

@@ -89,6 +89,14 @@ def test_a_command_that_is_not_valid_is_marked(picture):
     assert "not valid" in shown(picture)
 
 
+def test_how_the_recording_goes_is_shown_where_there_is_one(picture):
+    assert "recording" not in shown(picture)
+    picture.take(status(recording="on", recorded_s=12.34))
+    assert "recording on, 12.3 s on disk" in shown(picture)
+    picture.take(status(recording="failed", recorded_s=3.0, recording_reason="the disk is full"))
+    assert "recording failed, 3.0 s on disk: the disk is full" in shown(picture)
+
+
 def test_silence_is_said(picture):
     assert "no messages" in shown(picture, age_s=2.0)
 

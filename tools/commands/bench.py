@@ -35,18 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--units",
         type=int,
-        help="latency, throughput: units (20); params: units a row (300, of EMG 40); ablation: test units (200)",
+        help="latency, throughput, soak: units (20); params: units a row (300, of EMG 40); ablation: test units (200)",
     )
     parser.add_argument(
         "--steps", type=whole_number(1, 100_000), default=300, help="ablation: of each training (%(default)s)"
     )
     parser.add_argument("--cores", type=int, default=1, help="throughput: cores to use (%(default)s)")
     parser.add_argument(
-        "--hop", type=whole_number(1, LONGEST_HOP), default=8, help="latency, throughput: samples a hop (%(default)s)"
+        "--hop",
+        type=whole_number(1, LONGEST_HOP),
+        default=8,
+        help="latency, throughput, soak: samples a hop (%(default)s)",
     )
-    parser.add_argument("--seconds", type=float, help="latency: how long (60); throughput: EMG in each of 5 runs (10)")
-    parser.add_argument("--recording", default=str(BUNDLED), help="latency, calibration: recording (the bundled one)")
-    parser.add_argument("--decoder", help="latency: a decoder of that recording, instead of calibrating")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="latency: how long (60); throughput: EMG in each of 5 runs (10); neighbours: a round (15)",
+    )
+    parser.add_argument(
+        "--recording", default=str(BUNDLED), help="latency, calibration, channels, faults, rest: recording"
+    )
+    parser.add_argument(
+        "--decoder", help="latency, neighbours, faults, rest: a decoder of that recording, instead of calibrating"
+    )
     parser.add_argument(
         "--params", metavar="MODEL", help='latency, params: parameter model (the shipped one), "none" for none'
     )
@@ -56,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0,
-        help="throughput: of the synthetic stream; params, bmiss: added to that of every row (%(default)s)",
+        help="throughput, soak, rest: of what is simulated; recording: of the moments of killing; "
+        "params, bmiss: added to that of every row (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--stages", action="store_true", help="bmiss: one muscle, each stage of the search left out in turn"
@@ -68,6 +80,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generator", help='bmiss: what makes the muscle, such as "fat 2 mm", instead of what separation assumes'
     )
+    parser.add_argument(
+        "--deaths", type=whole_number(0, 1000), default=20, help="faults: of the amplifier (%(default)s)"
+    )
+    parser.add_argument("--minutes", type=number(0.05, 10_000), default=10.0, help="soak: how long (%(default)s)")
+    parser.add_argument(
+        "--hours-equivalent", type=number(0.01, 1000), default=1.0, metavar="H",
+        help="rest: without artefacts (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--kills", type=whole_number(0, 10_000), default=50, help="recording: how often to kill (%(default)s)"
+    )
+    parser.add_argument(
+        "--stopped", type=number(0, 600), default=14.0, metavar="S",
+        help="recording: how long the recorder is stopped, 0 for not at all (%(default)s)",
+    )  # fmt: skip
     add_json(parser)
 
 
@@ -90,6 +117,22 @@ def main(args: argparse.Namespace) -> int:
         from ..bench_ablation import table
 
         Console().print(table(result["rows"]))
+    elif args.name == "channels":
+        from ..bench_channels import tables as of_channels
+
+        Console().print(*of_channels(result))
+    elif args.name == "faults":
+        from ..bench_faults import table as of_faults
+
+        Console().print(of_faults(result))
+    elif args.name == "rest":
+        from ..bench_rest import table as of_rest
+
+        Console().print(of_rest(result))
+    elif args.name == "recording":
+        from ..bench_recording import tables as of_recording
+
+        Console().print(*of_recording(result))
     elif args.name == "bmiss" and args.stages:
         from ..bench_bmiss_stages import table as by_stage
 
@@ -103,7 +146,7 @@ def main(args: argparse.Namespace) -> int:
 
         Console().print(*tables(result["rows"]))
     else:
-        for line in lines(result):
+        for line in lines({name: value for name, value in result.items() if name != "samples"}):
             messages.print(line)
     return 0
 
@@ -157,6 +200,15 @@ def _ablation(args: argparse.Namespace) -> dict[str, object]:
         return ablation(args.steps, args.units or 200, args.seed + FIRST_SEED, progress)
 
 
+def _channels(args: argparse.Namespace) -> dict[str, object]:
+    if importlib.util.find_spec("torch") is None:
+        raise OptionError('bench channels simulates a muscle with PyTorch: pip install "myodrive[train]"')
+    from ..bench_channels import channels
+
+    with progress_bar("channels") as progress:
+        return channels(None if args.recording == str(BUNDLED) else args.recording, progress)
+
+
 def _bmiss(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
         raise OptionError('bench bmiss needs PyTorch: pip install "myodrive[train]"')
@@ -176,9 +228,50 @@ def _bmiss(args: argparse.Namespace) -> dict[str, object]:
         return bmiss(rows, BmissSeparator(), range(first, first + (FULL_SEEDS if args.full else 1)), progress)
 
 
+def _faults(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_faults import faults
+
+    with progress_bar("faults") as progress:
+        return faults(deaths=args.deaths, decoder=args.decoder, recording=args.recording, progress=progress)
+
+
+def _soak(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_soak import soak
+
+    with progress_bar("soak") as progress:
+        return soak(
+            minutes=args.minutes, units=args.units or USUAL_UNITS, hop=args.hop, seed=args.seed, progress=progress
+        )
+
+
+def _rest(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_rest import rest
+
+    with progress_bar("rest") as progress:
+        return rest(
+            hours=args.hours_equivalent, decoder=args.decoder, recording=args.recording, seed=args.seed,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _recording(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_recording import recording
+
+    with progress_bar("recording") as progress:
+        return recording(kills=args.kills, stopped_s=args.stopped, seed=args.seed, progress=progress)
+
+
+def _neighbours(args: argparse.Namespace) -> dict[str, object]:
+    from ..bench_neighbours import neighbours
+
+    with progress_bar("neighbours") as progress:
+        return neighbours(seconds=args.seconds or 15.0, decoder=args.decoder, progress=progress)
+
+
 MEASURED = {
     "latency": _latency, "throughput": _throughput, "calibration": _calibration, "params": _params,
-    "ablation": _ablation, "bmiss": _bmiss,
+    "ablation": _ablation, "bmiss": _bmiss, "channels": _channels, "neighbours": _neighbours,
+    "faults": _faults, "soak": _soak, "rest": _rest, "recording": _recording,
 }  # fmt: skip
 
 

@@ -99,7 +99,10 @@ def main(args: argparse.Namespace) -> int:
         "program": "myodrive", "version": metadata.version("myodrive"), "source": args.file or args.stream,
     }  # fmt: skip
     found = (_by_inversion if args.method == BMISS else _blindly)(source, settings, created_by, args)
-    sha256 = write_decoder(args.output, found.info, windows=found.windows, responses=found.responses, **found.matrices)
+    sha256 = write_decoder(
+        args.output, found.info, windows=found.windows, responses=found.responses, waveforms=found.waveforms,
+        **found.matrices,
+    )  # fmt: skip
     seconds = time.perf_counter() - started
     if args.json:
         units = [unit_fields(unit) for unit in found.info.units]

@@ -14,7 +14,8 @@ from ...stream.pipeline import Pipeline
 from ..calibration_source import refuse_what_is_no_number, says_places
 from ..console import add_json, check_output, messages, print_json, progress_bar
 from ..events import write_events
-from ..recording import Recording, read_recording
+from ..recording import Recording
+from ..recording_reader import read_apart
 
 EXAMPLE = "myodrive decode recording.h5 --decoder decoder.onnx -o events.tsv"
 
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     """Decode the file and write its events."""
     check_output(args.output)
     decoder = read_decoder(args.decoder)
-    recording = read_recording(args.file, allow_nan=True, need_places=False)
+    recording = read_apart(args.file, allow_nan=True, need_places=False)
     emg = selected(recording, decoder)
     pipeline = Pipeline(decoder, args.hop, provider=args.provider, whitening=args.whitening)
     started = time.perf_counter()

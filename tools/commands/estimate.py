@@ -18,8 +18,9 @@ from ...stream.pipeline import Pipeline
 from ..console import add_json, check_output, messages, print_json, progress_bar
 from ..estimation import Pool, Stretch, UnitEstimate, estimate
 from ..estimation_methods import METHODS, has_torch, usual_method
+from ..parameter_trial import try_apart
 from ..parameters import NONE, SHIPPED
-from ..recording import read_recording
+from ..recording_reader import read_apart
 from ..whole_file import written_whole
 from .decode import decode, selected
 
@@ -63,7 +64,9 @@ def main(args: argparse.Namespace) -> int:
         raise OptionError('--report draws with Matplotlib, which is not installed here: pip install "myodrive[plot]"')
     method, model = method_and_model(args.method, args.params)
     decoder = read_decoder(args.decoder)
-    recording = read_recording(args.file, allow_nan=True)
+    if model is not None and args.params is not None:
+        try_apart(model, decoder.info)
+    recording = read_apart(args.file, allow_nan=True)
     emg = selected(recording, decoder)
     with progress_bar("decoding") as progress:
         discharges = decode(emg, Pipeline(decoder, HOP), HOP, lambda share: progress(share, ""))

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ...stream.curve import read_client_keys
 from ...stream.messages import Params
 from ..console import LONGEST_S, number, whole_number
 from ..console import messages as console
@@ -22,6 +23,7 @@ EXAMPLE = "myodrive listen --topic spikes/"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--connect", default="tcp://127.0.0.1:5570", help="address of the pipeline (%(default)s)")
+    parser.add_argument("--curve", metavar="DIR", help="keys of this client, as `myodrive keys` made them")
     parser.add_argument("--topic", action="append", help="prefix, such as spikes/ (all but emg/ and muaps/)")
     parser.add_argument("--count", type=whole_number(1, 2**62), help="stop after so many messages")
     parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print messages until told to stop."""
+    keys = None if args.curve is None else read_client_keys(args.curve)
     end = None if args.seconds is None else time.monotonic() + args.seconds
     with stop_on_signals() as stop:
 
@@ -38,10 +41,10 @@ def main(args: argparse.Namespace) -> int:
             return stop() or (end is not None and time.monotonic() > end)
 
         if args.table:
-            watch(args.connect, stop=lambda _: over())
+            watch(args.connect, stop=lambda _: over(), keys=keys)
             return 0
         topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/"]
-        subscriber = Subscriber(args.connect, topics)
+        subscriber = Subscriber(args.connect, topics, keys)
         received = told = 0
         try:
             while not over() and (args.count is None or received < args.count):
@@ -63,8 +66,11 @@ def main(args: argparse.Namespace) -> int:
             subscriber.close()
     if damaged:
         console.print(f"{damaged} messages could not be read: the publisher speaks another protocol")
+    if told:
+        console.print(f"missed {told} of {told + received} messages: this reader is too slow")
     if received == 0:
-        console.print(f"no message came from {args.connect}: is `myodrive run` running there?")
+        how = "without --curve" if keys is None else "with --curve and this server.key"
+        console.print(f"no message came from {args.connect}: is `myodrive run` running there, {how}?")
         return 1
     return 0
 

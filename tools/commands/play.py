@@ -7,7 +7,8 @@ import sys
 
 from ...stream.lsl import quieten
 from ..amplifier import FORMATS, UNITS, play_file
-from ..console import print_json
+from ..console import print_json, whole_number
+from ..faults import described
 from ..recording import BUNDLED
 
 EXAMPLE = "myodrive play recording.h5 --name emg --source-id SIM-1 --chunk 8 --loop"
@@ -28,10 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait-for-consumers", type=float, default=0.0, metavar="S", help="start once somebody listens"
     )
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="KIND@AT:SECONDS",
-        help="gap@5:0.2, stall@5:1 or nan@5:0.5; may be given several times",
+        "--counter", action="store_true", help='one channel more that counts samples (for --counter of "run")'
+    )
+    parser.add_argument("--json", action="store_true", help="print what was sent as one JSON object at the end")
+    faults = parser.add_argument_group(
+        "faults",
+        "from second AT on, for so many seconds, or samples as in 37n; clock and drift may go without\n" + described(),
+    )
+    faults.add_argument(
+        "--fault", action="append", default=[], metavar="KIND@AT:LENGTH[,OPTION=VALUE]",
+        help="gap@5:0.2, gap@5:37n or drop@5:2,share=0.1; may be given several times",
     )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout at the end")
+    faults.add_argument(
+        "--fault-seed", type=whole_number(0, 2**32 - 1), default=0, metavar="N", help="of what is random (%(default)s)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -40,8 +51,9 @@ def main(args: argparse.Namespace) -> int:
     played = play_file(
         args.file, args.name, args.source_id, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
         dtype=args.dtype, unit=args.unit, step_uv=args.step_uv, wait_for_consumers_s=args.wait_for_consumers,
-        faults=args.fault, say=lambda text: print(text, file=sys.stderr, flush=True),
+        faults=args.fault, fault_seed=args.fault_seed, counter=args.counter,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
     if args.json:
-        print_json({"samples": played.samples, "first_stamp": played.first_stamp})
+        print_json(played.summary())
     return 0

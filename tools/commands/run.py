@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whitening as part of the filters, or a stage of its own (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--gain", type=number(1e-9, 1e9), help="uV per number, for a stream that names no unit")
+    parser.add_argument(
+        "--counter", type=int, metavar="CH", help="channel, from 0, that counts samples: what is lost is then exact"
+    )
     parser.add_argument("--drive-rate", type=float, default=100.0, metavar="HZ", help="drive messages (%(default)s)")
     parser.add_argument("--smoothing", type=float, default=0.08, metavar="S", help="delay of the drive (%(default)s)")
     parser.add_argument(
@@ -42,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait", type=number(0, LONGEST_S), default=60.0, metavar="S", help="for the stream; 0 for ever (%(default)s)"
     )
     parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
+    parser.add_argument("--curve", metavar="DIR", help="encrypt, and let in only who is on the list of `myodrive keys`")
     parser.add_argument("--open-network", action="store_true", help="let other machines read and control, unprotected")
+    parser.add_argument("--record", metavar="DIR", help="keep samples, messages and decoder in a new folder")
     parser.add_argument("--quiet", action="store_true", help="no live table")
     add_json(parser)
 
@@ -55,12 +60,13 @@ def main(args: argparse.Namespace) -> int:
         raise OptionError(f"a smoothing of {args.smoothing:g} s is out of range: choose 0.001 to 5")
     settings = LiveSettings(
         stream=args.stream, bind=args.bind, hop=args.hop, provider=args.provider, whitening=args.whitening,
-        gain=args.gain, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback), wait_s=args.wait,
-        seconds=args.seconds, params=args.params, open_network=args.open_network,
+        gain=args.gain, counter=args.counter, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback),
+        wait_s=args.wait, seconds=args.seconds, params=args.params, open_network=args.open_network, curve=args.curve,
+        record=args.record,
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()
-    viewer = _start_viewer(args.bind) if shows_table else None
+    viewer = _start_viewer(args.bind, args.curve) if shows_table else None
     try:
         with stop_on_signals() as stop:
             result = run_live(decoder, settings, say=_say, stop=stop)
@@ -85,9 +91,10 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _start_viewer(address: str) -> subprocess.Popen[bytes]:
+def _start_viewer(address: str, curve: str | None) -> subprocess.Popen[bytes]:
     connect = address.replace("tcp://0.0.0.0", "tcp://127.0.0.1").replace("tcp://*", "tcp://127.0.0.1")
     command = [sys.executable, "-m", "myodrive.tools.cli", "listen", "--table", "--connect", connect]
+    command += [] if curve is None else ["--curve", curve]
     return subprocess.Popen(command, env=os.environ.copy(), stdin=subprocess.DEVNULL)
 
 
@@ -95,7 +102,7 @@ def _summary(result: LiveResult) -> dict[str, object]:
     status = result.status
     names = (
         "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "repeats_dropped", "clock_jumps", "timing",
-        "messages_dropped",
+        "messages_dropped", "recording", "recorded_s", "recording_reason",
     )  # fmt: skip
     latency = {name: getattr(status.latency_ms, name) for name in ("p50", "p99", "p999", "max")}
     return {

@@ -64,7 +64,9 @@ def found(world, told):
 @pytest.fixture(scope="module")
 def decoder(found, tmp_path_factory):
     path = tmp_path_factory.mktemp("bmiss") / "d.onnx"
-    write_decoder(path, found.info, windows=found.windows, responses=found.responses, **found.matrices)
+    write_decoder(
+        path, found.info, windows=found.windows, responses=found.responses, waveforms=found.waveforms, **found.matrices
+    )
     return read_decoder(path)
 
 

@@ -13,6 +13,7 @@ from myodrive.models.extension import project
 from myodrive.models.firing import FiringLimits
 from myodrive.models.matching import agree
 from myodrive.stream.decoder_file import DetectorSettings
+from myodrive.stream.masking import responses_to
 
 FS_HZ, CHANNELS, SAMPLES, UNITS = 1000.0, 12, 12_000, 4
 LEARNT = slice(1000, 11_000)
@@ -91,6 +92,12 @@ def test_responses_are_what_a_lone_discharge_does_to_all_sources(planted, frozen
         assert own[before] == pytest.approx(1.0, abs=1e-4)
         assert np.argmax(own) == before
         assert frozen.detector.cancellation.weight[unit] > 0
+
+
+def test_the_filters_answer_the_waveforms_with_the_responses(frozen):
+    assert frozen.waveforms.shape[1] == frozen.responses.shape[2] - frozen.extension + 1
+    answers = responses_to(frozen.waveforms, frozen.filters, frozen.extension)
+    np.testing.assert_allclose(answers, frozen.responses, rtol=1e-3, atol=1e-4)
 
 
 def test_a_unit_that_is_not_there_is_dropped_and_the_others_stay(planted):

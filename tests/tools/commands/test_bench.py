@@ -1,5 +1,7 @@
 """`myodrive bench`."""
 
+import importlib
+
 import pytest
 
 from myodrive.stream.session import onnxruntime
@@ -48,6 +50,29 @@ def test_without_json_it_prints_lines(myodrive):
 )
 def test_sizes_out_of_range_are_refused(myodrive, options, word):
     assert myodrive("bench", "throughput", *options, "--json").refused(word)
+
+
+def test_every_measurement_is_named_in_the_help(myodrive):
+    said = myodrive("bench", "--help").out
+    (choices,) = {part.split("}")[0] for part in "".join(said.split()).split("{") if part.startswith("latency,")}
+    assert {"neighbours", "channels", "faults", "soak", "rest", "recording"} <= set(choices.split(","))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "options", "asked"),
+    [
+        ("faults", "bench_faults", ("--deaths", "3"), {"deaths": 3}),
+        ("soak", "bench_soak", ("--minutes", "2", "--units", "5"), {"minutes": 2.0, "units": 5}),
+        ("rest", "bench_rest", ("--hours-equivalent", "0.5", "--seed", "4"), {"hours": 0.5, "seed": 4}),
+        ("recording", "bench_recording", ("--kills", "6", "--stopped", "0"), {"kills": 6, "stopped_s": 0.0}),
+    ],
+)
+def test_what_is_asked_for_reaches_the_measurement(myodrive, monkeypatch, name, module, options, asked):
+    measured = importlib.import_module(f"myodrive.tools.{module}")
+    got = {}
+    monkeypatch.setattr(measured, name, lambda **given: got.update(given) or {"seconds": 1.0})
+    assert myodrive("bench", name, *options, "--json").json == {"bench": name, "seconds": 1.0}
+    assert {word: got[word] for word in asked} == asked
 
 
 def test_cuda_is_refused_where_there_is_none(myodrive, monkeypatch):

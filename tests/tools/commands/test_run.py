@@ -122,6 +122,15 @@ def test_a_stream_that_never_appears_ends_it_with_1(refusal, unique, options):
     assert "within 1 s" in last_line(said)
 
 
+def test_a_stream_that_sends_nothing_is_told_from_one_that_is_not_there(refusal, unique):
+    info = pylsl.StreamInfo(unique, "EMG", 25, 2048.0, pylsl.cf_float32, unique)
+    outlet = pylsl.StreamOutlet(info)
+    said = refusal("--wait", "5", "--counter", "24", "--gain", "1")
+    assert (said.code, said.out) == (1, "")
+    assert "is there but sends no samples" in last_line(said)
+    assert outlet
+
+
 @pytest.mark.parametrize(
     ("stream", "words"),
     [
@@ -277,7 +286,8 @@ def test_any_bytes_on_the_control_socket_change_nothing(run, status, until, cont
         reply = control(address, body)
         assert reply["ok"] is False
         assert reply["error"]
-    assert control(address, bytes(10_000), 0.5) is None  # beyond ZeroMQ's limit: cut off
+    assert "too long" in control(address, bytes(10_000))["error"]
+    assert control(address, bytes(100_000), 0.5) is None  # beyond ZeroMQ's limit: cut off
     assert control(address, PING)["session"] == control(address, PING)["session"]
     assert status()["state"] == before["state"]
     assert pipeline.poll() is None

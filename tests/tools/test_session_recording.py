@@ -1,0 +1,83 @@
+"""A session folder where a recording is expected: the same samples, in the stream's columns, or a refusal."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from myodrive.stream.decoder_file import read_decoder
+from myodrive.stream.errors import RecordingError
+from myodrive.stream.recording import TICK, TICK_FORM, Tick
+from myodrive.tools.recording import read_recording
+from myodrive.tools.session_file import DECODER, RAW, SegmentWriter, SessionInfo, write_info
+
+HOP = 64
+
+
+@pytest.fixture
+def session_of(decoder_path, tmp_path):
+    """Function that writes a session of some EMG, float32 (samples, channels), with gaps (hop: periods lost)."""
+
+    def make(emg, gaps=None, missing=()):
+        decoder = read_decoder(decoder_path)
+        info = SessionInfo(
+            version=1, session="s", stream="emg", fs_hz=decoder.info.fs_hz, channels=list(decoder.info.channels.index),
+            decoder_sha256=decoder.sha256, hop=HOP, provider="cpu", whitening="folded", gain=None,
+            drive_rate_hz=100.0, smoothing_s=0.08, fallback="none", parameters_sha256=None, why_no_parameters="",
+            clock=(0.0, 0.0), created_by={},
+        )  # fmt: skip
+        folder = tmp_path / "session"
+        folder.mkdir()
+        write_info(folder, info)
+        shutil.copy(decoder_path, folder / DECODER)
+        writer = SegmentWriter(folder, RAW)
+        taken = lost = 0
+        for n, first in enumerate(range(0, len(emg), HOP)):
+            block = np.ascontiguousarray(emg[first : first + HOP])
+            before = (gaps or {}).get(n, 0)
+            lost += before
+            fields = dict.fromkeys(Tick._fields, 0) | {
+                "kind": TICK, "number": n, "samples": len(block), "channels": emg.shape[1],
+                "first_sample": taken + lost, "lost_before": before, "samples_in": taken + len(block),
+                "samples_lost": lost, "period": 1e-3,
+            }  # fmt: skip
+            taken += len(block)
+            if n not in missing:
+                writer.append(TICK, TICK_FORM.pack(*Tick(**fields)), block.tobytes())
+        writer.flush()
+        writer.close()
+        return folder
+
+    return make
+
+
+def test_the_samples_and_places_are_those_of_the_recording(session_of, muscle):
+    found = read_recording(session_of(muscle.emg))
+    np.testing.assert_array_equal(found.emg, muscle.emg)
+    assert found.fs_hz == muscle.fs_hz
+    np.testing.assert_array_equal(found.geometry.row, muscle.geometry.row)
+    np.testing.assert_array_equal(found.geometry.col, muscle.geometry.col)
+
+
+def test_decode_takes_it_as_the_file(session_of, muscle, muscle_path, decoder_path, myodrive, tmp_path):
+    folder = session_of(muscle.emg)
+    for source, name in ((folder, "a.tsv"), (muscle_path, "b.tsv")):
+        assert myodrive("decode", source, "--decoder", decoder_path, "-o", tmp_path / name).code == 0
+    assert (tmp_path / "a.tsv").read_text() == (tmp_path / "b.tsv").read_text()
+
+
+@pytest.mark.parametrize("how", [{"gaps": {40: 3}}, {"missing": (40,)}], ids=["lost", "not recorded"])
+def test_a_session_with_a_gap_is_refused_with_its_place(session_of, muscle, how):
+    folder = session_of(muscle.emg, **how)
+    with pytest.raises(RecordingError, match=f"gap at sample {40 * HOP}, 1.25 s"):
+        read_recording(folder)
+
+
+def test_a_session_that_is_too_short_is_refused(session_of, muscle):
+    with pytest.raises(RecordingError, match=r"lasts 0\.06 s"):
+        read_recording(session_of(muscle.emg[:128]))
+
+
+def test_any_other_folder_is_refused(tmp_path):
+    with pytest.raises(RecordingError, match="is a folder"):
+        read_recording(tmp_path)

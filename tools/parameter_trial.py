@@ -1,0 +1,83 @@
+"""Tries somebody's parameter model in a process of its own, before ONNX Runtime runs it in ours.
+
+Of a network nobody can say beforehand how much memory it takes: one operator makes terabytes of a single number. The
+other process may take so much memory and time; what ends it is refused in one sentence.
+
+python -m myodrive.tools.parameter_trial, the array as one line of JSON and then the model on standard input
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+
+import msgspec
+
+from ..stream.decoder_file import Channels, DecoderInfo, FilterSettings
+from ..stream.errors import MismatchError, ParameterModelError
+from ..stream.parameter_file import ParameterFile, parameter_file_from_bytes
+from ..stream.parameter_model import ParameterModel
+
+MEMORY = 4 << 30  # bytes of addresses, most of them libraries'
+TIME_S = 60.0
+LARGEST_ANSWER = 4096
+
+
+class _Array(msgspec.Struct):
+    path: str
+    fs_hz: float
+    channels: Channels
+    filter: FilterSettings
+    montage: str
+
+
+def try_apart(file: ParameterFile, info: DecoderInfo) -> None:
+    """Run the model once, elsewhere, on the array of a decoder; one that does not fit the array is not run at all.
+
+    Raises
+    ------
+    ParameterModelError
+        It cannot be run, crashes, never ends, or needs more memory than any parameter model.
+    """
+    array = _Array(file.path, info.fs_hz, info.channels, info.filter, info.montage)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__],
+            input=msgspec.json.encode(array) + b"\n" + file.raw, capture_output=True, timeout=TIME_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ParameterModelError(
+            f'the parameter model "{file.path}" was not done with one waveform in {TIME_S:g} s: choose another, or none'
+        ) from None
+    if done.returncode:
+        raise ParameterModelError(
+            f'the parameter model "{file.path}" crashes or needs too much memory when it is run: choose another'
+        )
+    refusal = done.stdout[:LARGEST_ANSWER].decode("utf-8", "replace")
+    if refusal:
+        raise ParameterModelError(refusal)
+
+
+def main() -> int:
+    """Run the model that comes in; print why it cannot be run, or nothing."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    line, _, raw = sys.stdin.buffer.read().partition(b"\n")
+    array = msgspec.json.decode(line, type=_Array)
+    try:
+        file = parameter_file_from_bytes(raw, array.path)
+        ParameterModel(file, array.fs_hz, array.channels.geometry(), array.filter, array.montage)
+    except ParameterModelError as error:
+        print(str(error), end="")
+    except MismatchError:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
