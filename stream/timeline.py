@@ -207,13 +207,19 @@ class Timeline:
 
     def follow(self, stamps: NDArray[np.float64], lost: int, now: float) -> None:
         """Take all of `stamps`, before which `lost` periods are missing: the stream says so itself."""
+        while len(stamps):
+            taken = self._follow(stamps, lost, now)
+            stamps, lost = stamps[taken:], 0
+
+    def _follow(self, stamps: NDArray[np.float64], lost: int, now: float) -> int:
+        """Take the first of `stamps`, up to a jump of the clock; returns how many these are."""
         samples = len(stamps)
         first, last = float(stamps[0]), float(stamps[samples - 1])
         self._next += lost * self.period
         if not (math.isfinite(first) and math.isfinite(last)):
             self._next += samples * self.period
             self._seen += samples
-            return
+            return samples
         if self._seen == 0:
             self._next = first
         self._learning = False
@@ -229,13 +235,11 @@ class Timeline:
         self._returned = False
         last_error = last - self._next - (samples - 1) * self.period
         if abs(last_error - ahead) > self._jitter_limit():  # the clock jumps in between
-            together = self._break(stamps, self._jitter_limit())
-            last_error = float(stamps[together - 1]) - self._next - (together - 1) * self.period
-            self._accept(stamps[:together], ahead, last_error, now)
-            if together < samples:
-                self.follow(stamps[together:], 0, now)
-            return
+            samples = self._break(stamps, self._jitter_limit())
+            stamps = stamps[:samples]
+            last_error = float(stamps[samples - 1]) - self._next - (samples - 1) * self.period
         self._accept(stamps, ahead, last_error, now)
+        return samples
 
     # what a stamp that is not the one expected means
 

@@ -422,3 +422,11 @@ def test_a_clock_set_back_by_no_whole_number_of_periods_costs_nothing(sizes, per
     stamps[6003:] -= (periods + part) / 2000
     count = feed(stamps, sizes, 2000.0, arrived)
     assert (count.lost, count.repeats, count.samples_in, count.timeline.clock_jumps) == (0, 0, 9000, 1)
+
+
+def test_a_counted_stream_whose_stamps_are_in_a_wrong_unit_is_followed_through_every_jump():
+    timeline = Timeline(2000.0)
+    stamps = 1000.0 + np.arange(4096) / 2.0  # milliseconds where seconds belong
+    timeline.follow(stamps, 0, 1000.0)
+    assert timeline.clock_jumps > 1000
+    assert timeline.newest == pytest.approx(stamps[-1], abs=1e-3)
