@@ -79,12 +79,7 @@ class Endpoints:
 
     def announce_warming(self, now: float) -> None:
         """Tell whoever listens already that the pipeline is being made ready."""
-        nothing = Latency(p50=0.0, p99=0.0, p999=0.0, max=0.0, hist=[])
-        status = Status(
-            state="warming", samples_in=0, samples_lost=0, gaps=0, reconnects=0, late_hops=0, bad_channels=[],
-            bad_reasons=[], messages_dropped=0, latency_ms=nothing,
-        )  # fmt: skip
-        self.publisher.send("status", status, now)
+        self.publisher.send("status", warming(), now)
 
     def _not_yet(self, word: str) -> dict[str, Any]:
         return {"state": "warming", "session": self.session}
@@ -94,6 +89,19 @@ class Endpoints:
         self.publisher.close()
         self.control.close()
         self._leave()
+
+
+def warming() -> Status:
+    """What is told before the pipeline is ready, not yet stamped."""
+    return Status(
+        state="warming", samples_in=0, samples_lost=0, gaps=0, reconnects=0, late_hops=0, bad_channels=[],
+        bad_reasons=[], messages_dropped=0, latency_ms=Latency(p50=0.0, p99=0.0, p999=0.0, max=0.0, hist=[]),
+    )  # fmt: skip
+
+
+def reached_here(address: str) -> str:
+    """Where this machine's own programs reach what is bound to `address`, all interfaces or one."""
+    return address.replace("tcp://0.0.0.0", "tcp://127.0.0.1").replace("tcp://*", "tcp://127.0.0.1")
 
 
 def next_port(address: str) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from .errors import StreamError
 from .timeline import Timeline
 
+LONGEST_HOP = 4096  # samples
+
 
 @dataclass
 class Hop:

@@ -19,13 +19,13 @@ from .detect import Detector
 from .drive import DriveMaker, DriveSettings
 from .errors import OptionError
 from .filter import CausalFilter
+from .hop import LONGEST_HOP
 from .mask_worker import WORST_BAD_SHARE, AtOnce, Masks
 from .stages import StageMaker, Stages
 from .watch import GOOD, ChannelWatch, replace_what_is_no_number
 from .window import Windower
 
 SETTLE_S = 0.05  # after a start or a gap, the band-pass needs this long before its output means anything
-LONGEST_HOP = 4096
 
 
 class Pipeline:

@@ -15,6 +15,7 @@ import msgspec
 import pylsl
 
 from ..stream.decoder_file import Decoder
+from ..stream.endpoints import reached_here
 from ..stream.errors import RecordingError
 from ..stream.parameter_file import ParameterFile
 from ..stream.recording import CLOSING, HEAD_WORDS, STARTING, STATE, Recording, reason_in
@@ -81,10 +82,9 @@ class Recorder:
                 f'"{folder}" cannot be recorded to ({error.strerror or error}): choose another folder'
             ) from error
         self.ring = Ring(self._memory.buf)
-        reachable = address.replace("tcp://0.0.0.0", "tcp://127.0.0.1").replace("tcp://*", "tcp://127.0.0.1")
         orders = Orders(
-            memory=self._memory.name, folder=os.path.abspath(folder), address=reachable, session=session, curve=curve,
-            sync_s=sync_s,
+            memory=self._memory.name, folder=os.path.abspath(folder), address=reached_here(address), session=session,
+            curve=curve, sync_s=sync_s,
         )  # fmt: skip
         try:
             self._process = subprocess.Popen(

@@ -23,12 +23,12 @@ from ..stream.average import AverageCopy, SpikeAverager
 from ..stream.curve import read_server_keys
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
-from ..stream.endpoints import Endpoints, next_port
+from ..stream.endpoints import Endpoints, next_port, warming
 from ..stream.errors import RecordingError, StreamError
 from ..stream.hop import Hop
 from ..stream.loop import run
 from ..stream.mask_worker import Masks, Swap, Told
-from ..stream.messages import Latency, Message, Spikes, Status, encode, kind_of
+from ..stream.messages import Message, Spikes, Status, encode, kind_of
 from ..stream.parameter_model import ParameterModel
 from ..stream.parameter_worker import Finished
 from ..stream.pipeline import Pipeline
@@ -538,7 +538,7 @@ def replay(
             pace.publisher = endpoints.publisher
         else:
             endpoints = ToldEndpoints(source, info.session, info.stream, take)
-            endpoints.publisher.send("status", _warming(), 0.0)
+            endpoints.publisher.send("status", warming(), 0.0)
         reporter = Reporter(
             endpoints, decoder, source, pipeline, worker, info.why_no_parameters or chosen.why_none, source.recording
         )
@@ -582,14 +582,6 @@ def _parameters(session: Session, decoder: Decoder) -> ChosenModel:
             f'"{session.folder / PARAMETERS}" is not the model that this session ran with: put the right one there'
         )
     return chosen
-
-
-def _warming() -> Status:
-    """The message that the pipeline had sent before it was ready, for the numbers to be the same."""
-    return Status(
-        state="warming", samples_in=0, samples_lost=0, gaps=0, reconnects=0, late_hops=0, bad_channels=[],
-        bad_reasons=[], messages_dropped=0, latency_ms=Latency(p50=0.0, p99=0.0, p999=0.0, max=0.0, hist=[]),
-    )  # fmt: skip
 
 
 def _number(value: object) -> float:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..stream.decoder_file import Decoder, read_decoder
 from ..stream.errors import RecordingError
-from ..stream.pipeline import LONGEST_HOP
+from ..stream.hop import LONGEST_HOP
 from ..stream.recording import EVENT, EVENT_FORM, TICK, TICK_FORM, Tick
 
 VERSION = 1

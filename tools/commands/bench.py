@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from ...stream.errors import OptionError
+from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
-from ...stream.pipeline import LONGEST_HOP
 from ..console import add_json, messages, number, print_json, progress_bar, whole_number
 from ..recording import BUNDLED
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from ...stream.decoder_file import read_decoder
 from ...stream.errors import StreamError
+from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
-from ...stream.pipeline import LONGEST_HOP
 from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
 from ..live import stop_on_signals
 from ..parameters import NONE, add_params, choose_model

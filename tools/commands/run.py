@@ -10,6 +10,7 @@ import sys
 
 from ...stream.decoder_file import read_decoder
 from ...stream.drive import DriveSettings
+from ...stream.endpoints import reached_here
 from ...stream.errors import OptionError
 from ..console import LONGEST_S, add_json, number, print_json
 from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
@@ -92,8 +93,7 @@ def _say(line: str) -> None:
 
 
 def _start_viewer(address: str, curve: str | None) -> subprocess.Popen[bytes]:
-    connect = address.replace("tcp://0.0.0.0", "tcp://127.0.0.1").replace("tcp://*", "tcp://127.0.0.1")
-    command = [sys.executable, "-m", "myodrive.tools.cli", "listen", "--table", "--connect", connect]
+    command = [sys.executable, "-m", "myodrive.tools.cli", "listen", "--table", "--connect", reached_here(address)]
     command += [] if curve is None else ["--curve", curve]
     return subprocess.Popen(command, env=os.environ.copy(), stdin=subprocess.DEVNULL)
 
