@@ -34,12 +34,16 @@ class Message(msgspec.Struct, kw_only=True):
 
 
 class Spikes(Message):
-    """The discharges decided in one hop; ``margin`` is 0 at the threshold and 1 at the unit's mean spike height."""
+    """The discharges decided in one hop; ``margin`` is 0 at the threshold and 1 at the unit's mean spike height.
+
+    ``valid``: whether they can be acted on, as in `Drive`.
+    """
 
     unit: list[int]
     spike_sample: list[int]
     spike_t: list[float]
     margin: list[float]
+    valid: bool = True
 
 
 class Drive(Message):
@@ -89,7 +93,10 @@ class Latency(msgspec.Struct, kw_only=True):
 
 
 class Status(Message):
-    """How the pipeline is doing: 1 Hz, on every change, and to every new subscriber."""
+    """How the pipeline is doing: 1 Hz, on every change, and to every new subscriber.
+
+    ``sound``: whether discharges can be told from what disturbs the sources. ``held_back``: peaks that could not.
+    """
 
     state: str
     samples_in: int
@@ -113,6 +120,8 @@ class Status(Message):
     masked_channels: list[int] = []
     masked_since: int = -1
     masks_late: int = 0
+    sound: bool = True
+    held_back: int = 0
 
 
 class Emg(Message):

@@ -19,8 +19,9 @@ from .detect import Detector
 from .drive import DriveMaker, DriveSettings
 from .errors import OptionError
 from .filter import CausalFilter
+from .guard import Guard
 from .hop import LONGEST_HOP
-from .mask_worker import WORST_BAD_SHARE, AtOnce, Masks
+from .mask_worker import AtOnce, Masks
 from .stages import StageMaker, Stages
 from .watch import GOOD, ChannelWatch, replace_what_is_no_number
 from .window import Windower
@@ -29,7 +30,7 @@ SETTLE_S = 0.05  # after a start or a gap, the band-pass needs this long before 
 
 
 class Pipeline:
-    """Filter, watch, extend, (whiten,) decode, detect, drive, average.
+    """Filter, watch, extend, (whiten,) decode, detect, guard, drive, average.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ class Pipeline:
     samples : int
     detector : Detector or CancellingDetector
         Holds the discharges of the last hop. Which of the two, the decoder says.
+    guard : Guard
+        Holds back what is no discharge, and says when nothing can be told.
     drive : DriveMaker
         Holds the drive read-outs of the last hop.
     watch : ChannelWatch
@@ -60,6 +63,8 @@ class Pipeline:
         The filters in place.
     masks : Masks
         Which channels they leave out. `close` it when done.
+    exposed : bool
+        Whether they still take in a channel that is flagged.
     """
 
     def __init__(
@@ -88,6 +93,8 @@ class Pipeline:
         self._windower = Windower(maker.whole.window, channels)
         threshold = np.array([unit.threshold for unit in info.units], np.float32)
         self.detector: Detector | CancellingDetector = detector_for(threshold, info.detector, decoder.responses, hop)
+        height = np.array([unit.spike_height for unit in info.units], np.float32)
+        self.guard = Guard(threshold, height, info.fs_hz, info.detector.lookahead, hop)
         self.drive = DriveMaker(
             units, channels, info.fs_hz, info.detector.lookahead, info.command, drive or DriveSettings(), hop
         )
@@ -96,6 +103,7 @@ class Pipeline:
         self._settled_at = 0
         self._held = np.zeros(channels, np.float32)  # last number of every channel
         self.masks = masks(maker)
+        self.exposed = False
         self._warm_up()
         self.reset(0)
 
@@ -108,6 +116,7 @@ class Pipeline:
         self.watch.reset()
         self._windower.reset()
         self.detector.reset(sample + self._settle)
+        self.guard.reset(sample + self._settle)
         self.drive.reset()
         self.averager.reset(sample)
         self._settled_at = sample + self._settle + self.drive.settle
@@ -142,15 +151,20 @@ class Pipeline:
             good = self.watch.state == GOOD
             self.averager.begin_anew(self.drive.good & ~good)
             self.drive.good[:] = good
+            self._look_for_exposure()
         begun, spikes = self.decode(signal, first_sample)
-        spikes = self.detector(self.sources[begun:samples], first_sample + begun, spikes)
+        spikes = self._detect(begun, samples, first_sample, spikes)
+        spikes = self.guard.sieve(self.detector)
         self.drive(signal, first_sample, self.detector.unit, self.detector.sample, spikes)
         self.averager(signal, first_sample, self.detector.unit, self.detector.sample, spikes, self.drive.good)
         return flagged
 
     def valid_at(self, sample: int) -> bool:
-        """Whether the drive of `sample` can be acted on: settled, and enough channels are good."""
-        return sample >= self._settled_at and self.watch.bad_share <= WORST_BAD_SHARE
+        """Whether the drive of `sample`, one of the hop, can be acted on.
+
+        Settled, with sound sources, and filters that leave out every bad channel.
+        """
+        return sample >= self._settled_at and not self.exposed and self.guard.sound_at(sample)
 
     def decode(self, signal: NDArray[np.float32], first_sample: int) -> tuple[int, int]:
         """Sources of the hop, in blocks anchored to the sample count.
@@ -171,7 +185,7 @@ class Pipeline:
                 stages = masks.take(first_sample + done)
                 if stages is not None:
                     if done > begun:
-                        spikes = self.detector(self.sources[begun:done], first_sample + begun, spikes)
+                        spikes = self._detect(begun, done, first_sample, spikes)
                         begun = done
                     self._exchange(stages)
             first, last = self._windower.take(signal[done:])
@@ -186,11 +200,22 @@ class Pipeline:
         """End the thread that solves filters, where there is one."""
         self.masks.close()
 
+    def _detect(self, first: int, last: int, first_sample: int, spikes: int) -> int:
+        """Find discharges in rows `first` to `last` of the sources; with the `spikes` of the rows before, how many."""
+        sources = self.sources[first:last]
+        self.guard.follow(sources, first_sample + first, first)
+        return self.detector(sources, first_sample + first, spikes)
+
     def _exchange(self, stages: Stages) -> None:
         self.session = stages.session
         self._whitener = stages.whitener
         self._windower.turn_to(stages.window)
         self.detector.exchange(stages.terms)
+        self.guard.exchange(stages.terms.threshold)
+        self._look_for_exposure()
+
+    def _look_for_exposure(self) -> None:
+        self.exposed = bool((~self.masks.masked & (self.watch.state != GOOD)).any())
 
     def _warm_up(self) -> None:
         """Run every stage once on noise, so that nothing is compiled or first touched while a stream is open."""
@@ -200,4 +225,5 @@ class Pipeline:
         self.watch.forgive()
         self.drive.good[:] = True
         self.averager.forget()
+        self.guard.forgive()
         self._held[:] = 0.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from .decoder_file import Decoder
 from .endpoints import Endpoints
+from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
 from .messages import Drive, Emg, Spikes, Status, UnitEntry, Units
@@ -120,6 +121,7 @@ class Reporter:
         message = Spikes(
             sample=source.sample, t=source.timeline.newest, unit=units, spike_sample=samples,
             spike_t=[source.time_of(sample) for sample in samples], margin=margins,
+            valid=self._valid_at(source.sample, source.timeline.newest, now),
         )  # fmt: skip
         self._publisher.send("spikes", message, now)
 
@@ -129,7 +131,7 @@ class Reporter:
         sample = int(due[0])
         t = source.time_of(sample)
         self._follow_rate(float(due[1]))
-        valid = pipeline.valid_at(sample) and now - t < STALE_S and not (self._implausible or self._trust.strange)
+        valid = self._valid_at(sample, t, now)
         command, made_by = pipeline.drive.command(row, valid)
         message = Drive(
             sample=sample, t=t, rate=due[3:].tolist(), cst=float(due[1]), command=command,
@@ -137,6 +139,11 @@ class Reporter:
         )  # fmt: skip
         self._publisher.send("drive", message, now)
         self._drive_at = now
+
+    def _valid_at(self, sample: int, t: float, now: float) -> bool:
+        """Whether what the units said at a sample of the hop, whose time is `t`, can be acted on."""
+        fits = not (self._implausible or self._trust.strange)
+        return fits and now - t < STALE_S and self._pipeline.valid_at(sample)
 
     def _follow_rate(self, summed: float) -> None:
         """Notice when all units together discharge as no muscle does: then the decoder does not fit what it sees."""
@@ -229,6 +236,8 @@ class Reporter:
             )
         if self._trust.strange:
             reason = reason or STRANGE
+        if not self._pipeline.guard.sound:
+            reason = reason or UNSOUND
         reason = reason or self._pipeline.masks.fault or self._parameters.fault
         if self.paused:
             state = "paused"
@@ -248,7 +257,7 @@ class Reporter:
         return (
             self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, source.timeline.timing, pipeline.watch.flags, self._recording.state,
-            pipeline.masks.since, pipeline.masks.late,
+            pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound,
         )  # fmt: skip
 
     def _send_status(self, now: float) -> None:
@@ -274,6 +283,7 @@ class Reporter:
             connections_refused=self._endpoints.refused,
             masked_channels=[index[c] for c in np.flatnonzero(pipeline.masks.masked)],
             masked_since=pipeline.masks.since, masks_late=pipeline.masks.late,
+            sound=pipeline.guard.sound, held_back=pipeline.guard.held_back,
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:

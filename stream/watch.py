@@ -233,8 +233,6 @@ class ChannelWatch:
         GOOD or why the channel is flagged.
     flags : bytes
         The same as bytes, to compare.
-    bad_share : float
-        Share of the channels that are flagged.
     changes : list of (int, ndarray of int64)
         Of the last call: the sample from which a changed state held, and that state.
     stretch : int
@@ -244,7 +242,6 @@ class ChannelWatch:
     def __init__(self, fs_hz: float, neighbours: NDArray[np.bool_]) -> None:
         channels = len(neighbours)
         self.state = np.full(channels, GOOD)
-        self.bad_share = 0.0
         self.flags = self.state.tobytes()
         self.changes: list[tuple[int, NDArray[np.int64]]] = []
         self._step = max(2, math.ceil(STRETCH_S / STEPS * fs_hz))
@@ -277,7 +274,6 @@ class ChannelWatch:
     def forgive(self) -> None:
         """Clear every flag at once."""
         self.state[:] = GOOD
-        self.bad_share = 0.0
         self.flags = self.state.tobytes()
         self._good_for[:] = 0
         self.changes.clear()
@@ -304,6 +300,5 @@ class ChannelWatch:
         _judge_kernel(self._level, self._count, self.stretch, self._neighbours, self._beside, self._verdict)
         if not _follow(self._verdict, self._clear_after, self._good_for, self.state):
             return False
-        self.bad_share = float((self.state != GOOD).mean())
         self.flags = self.state.tobytes()
         return True

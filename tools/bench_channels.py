@@ -115,7 +115,7 @@ def channels(recording: str | None = None, progress: Progress = lambda share, wo
             sets = [_measured(Path(recording), None, Path(folder), progress)]
         else:
             path = Path(folder) / "simulated.h5"
-            truth = _simulate(path)
+            truth = simulate_muscle(path)
             sets = [
                 _measured(path, truth, Path(folder), lambda share, word: progress(0.5 * share, word)),
                 _measured(BUNDLED, None, Path(folder), lambda share, word: progress(0.5 + 0.5 * share, word)),
@@ -123,7 +123,8 @@ def channels(recording: str | None = None, progress: Progress = lambda share, wo
     return {"sets": sets, "solve": [solve_seconds(64, 24, 20, 4), solve_seconds(256, 16, 60, 16)]}
 
 
-def _simulate(path: Path) -> Trains:
+def simulate_muscle(path: Path) -> Trains:
+    """Write the simulated recording; its true trains."""
     from ..models.simulation.pool import PoolSettings
     from ..models.simulation.profile import Profile
     from ..models.simulation.simulator import SimulationSettings, simulate

@@ -195,10 +195,11 @@ class Counted:
     """A pipeline over rest: all that it reports is false."""
 
     def __init__(self, decoder: Decoder) -> None:
-        self.samples = self.discharges = self.activations = 0
+        self.samples = self.discharges = self.trusted = self.activations = 0
         self._units = len(decoder.info.units)
         self._fs = decoder.info.fs_hz
         self._dead_band = decoder.info.command.dead_band
+        self._lookahead = decoder.info.detector.lookahead
         self._pipeline = Pipeline(decoder, HOP)
         self._active = False
         self._rows = self._valid = 0
@@ -207,7 +208,10 @@ class Counted:
         pipeline = self._pipeline
         for begin in range(0, len(signal), HOP):
             pipeline(signal[begin : begin + HOP], self.samples + begin)
-            self.discharges += pipeline.detector.count
+            found = pipeline.detector
+            self.discharges += found.count
+            decided = found.sample[: found.count] + self._lookahead
+            self.trusted += sum(pipeline.valid_at(sample) for sample in decided.tolist())
             for row in range(pipeline.drive.count):
                 valid = pipeline.valid_at(int(pipeline.drive.due[row, 0]))
                 command, _ = pipeline.drive.command(row, valid)
@@ -222,7 +226,9 @@ class Counted:
         """Counts, and rates per hour."""
         hours = self.samples / self._fs / 3600.0
         return {
+            "held_back": self._pipeline.guard.held_back,
             "discharges": self.discharges, "discharges_per_hour_and_unit": self.discharges / hours / self._units,
+            "trusted": self.trusted, "trusted_per_hour_and_unit": self.trusted / hours / self._units,
             "activations": self.activations, "activations_per_hour": self.activations / hours,
             "valid_share": self._valid / max(1, self._rows),
         }  # fmt: skip
@@ -239,12 +245,22 @@ def table(result: dict[str, Any]) -> Table:
         f"{result['noise_s']:.2f} s of {result['noise']}; one artefact every {EVERY_S:g} s",
         box=box.SIMPLE_HEAD,
     )
-    for name in ("artefact", "hours", "discharges", "/h and unit", "commands", "/h", "valid %"):
+    for name in (
+        "artefact",
+        "hours",
+        "held back",
+        "discharges",
+        "/h and unit",
+        "of them valid",
+        "commands",
+        "/h",
+        "valid %",
+    ):
         shown.add_column(name, justify="left" if name == "artefact" else "right", no_wrap=True)
     for row in result["rest"]:
         shown.add_row(
-            row["artefact"], f"{row['seconds'] / 3600:.3f}", str(row["discharges"]),
-            f"{row['discharges_per_hour_and_unit']:.2f}", str(row["activations"]),
+            row["artefact"], f"{row['seconds'] / 3600:.3f}", str(row["held_back"]), str(row["discharges"]),
+            f"{row['discharges_per_hour_and_unit']:.2f}", str(row["trusted"]), str(row["activations"]),
             f"{row['activations_per_hour']:.2f}", f"{100 * row['valid_share']:.1f}",
         )  # fmt: skip
     return shown

@@ -16,7 +16,9 @@ from myodrive.stream.detect import detect_reference
 from myodrive.stream.drive import DriveSettings, drive_reference
 from myodrive.stream.errors import OptionError
 from myodrive.stream.filter import CausalFilter
-from myodrive.stream.pipeline import SETTLE_S, WORST_BAD_SHARE, Pipeline
+from myodrive.stream.mask_worker import WORST_BAD_SHARE
+from myodrive.stream.pipeline import SETTLE_S, Pipeline
+from myodrive.stream.watch import GOOD
 from myodrive.stream.window import extend_reference
 
 
@@ -122,11 +124,12 @@ def test_gaps_bring_no_burst_of_false_spikes(planted, decode_all):
 def test_the_drive_is_not_valid_until_filter_and_smoothing_have_settled(planted, decode_all):
     pipeline = Pipeline(planted.decoder, 8)
     settled = int(SETTLE_S * planted.info.fs_hz) + pipeline.drive.settle
-    assert not pipeline.valid_at(settled - 1)
-    assert pipeline.valid_at(settled)
-    decode_all(pipeline, planted.emg[:4000], 8, {2000: 100})
-    assert not pipeline.valid_at(2100 + settled - 1)
-    assert pipeline.valid_at(2100 + settled)
+    gap, at = 100, 2000
+    for start in range(0, 4000, 8):
+        first = start + gap * (start >= at)
+        pipeline(planted.emg[start : start + 8], first, gap * (start == at))
+        for sample in range(first, first + 8):
+            assert pipeline.valid_at(sample) == (settled <= sample < at or sample >= at + gap + settled)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -342,3 +345,40 @@ def test_the_command_is_the_decoders_levels(planted, decoder_bytes, decode_all):
     assert source == "units"
     assert command == pytest.approx(pipeline.drive.due[0, 1] / 60)
     assert 0.2 < command < 0.9
+
+
+def test_from_the_flag_of_a_bad_channel_to_the_filters_without_it_the_drive_is_invalid(planted):
+    emg = planted.emg.copy()
+    emg[6000:, 5] = 4000.0
+    pipeline = Pipeline(planted.decoder, 8)
+    valid, flagged, masked = [], [], []
+    for start in range(0, 9000, 8):
+        pipeline(emg[start : start + 8], start)
+        valid.append(pipeline.valid_at(start))
+        flagged.append(pipeline.watch.state[5] != GOOD)
+        masked.append(bool(pipeline.masks.masked[5]))
+    exposed = np.array(flagged) & ~np.array(masked)
+    assert 0 < exposed.sum() * 8 / planted.info.fs_hz < 0.5
+    assert not np.array(valid)[exposed].any()
+    assert valid[-1]
+    assert masked[-1]
+
+
+def test_an_artefact_makes_the_drive_invalid_and_hardly_a_discharge(planted, decode_all):
+    emg = planted.emg.copy()
+    burst = slice(8000, 9000)
+    rng = np.random.default_rng(0)
+    artefact = rng.normal(0.0, 150.0, (1000, 1)) * rng.uniform(0.5, 1.5, 16)  # (time, channels) uV
+    emg[burst] += artefact.astype(np.float32)
+    sound, false = [], 0
+    pipeline = Pipeline(planted.decoder, 8)
+    for start in range(0, 12_000, 8):
+        pipeline(emg[start : start + 8], start)
+        sound.append(pipeline.valid_at(start))
+        found = pipeline.detector
+        for unit, sample in zip(found.unit[: found.count], found.sample[: found.count], strict=True):
+            false += np.abs(planted.discharges[unit] - sample).min() > 2
+    within = np.array(sound)[8000 // 8 + 12 : 9000 // 8]
+    assert not within.any()
+    assert sound[-1]
+    assert pipeline.guard.held_back > 10 * false

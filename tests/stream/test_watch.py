@@ -11,7 +11,6 @@ from myodrive.stream.geometry import Geometry
 from myodrive.stream.watch import (
     CLEAR_AFTER_S,
     FLAT,
-    GOOD,
     NOISY,
     NOT_A_NUMBER,
     SATURATED,
@@ -83,7 +82,6 @@ def flags_over_time(signal, hop, fs_hz=FS_HZ, grid=GRID):
         if watch.changes:
             assert np.array_equal(watch.changes[-1][1], watch.state)
             assert watch.flags == watch.state.tobytes()
-            assert watch.bad_share == (watch.state != GOOD).mean()
     return changes
 
 
@@ -162,7 +160,6 @@ def test_a_reset_begins_a_new_stretch_and_keeps_the_flags():
     assert not any(watch(s, s) for s in (emg()[i : i + 8] for i in range(0, 1000, 8)))  # the NaN are forgotten
     watch.forgive()
     assert not watch.state.any()
-    assert watch.bad_share == 0.0
 
 
 def test_clean_real_emg_flags_nothing(excerpt_path):

@@ -91,7 +91,8 @@ def test_rest_is_counted_without_and_with_artefacts(muscle_path, decoder_path, m
     assert [(row["artefact"], row["artefacts"]) for row in (calm, noisy)] == [("none", 0), ("noise", 2)]
     assert calm["seconds"] >= 18
     assert noisy["seconds"] >= 24
-    assert calm["discharges_per_hour_and_unit"] < noisy["discharges_per_hour_and_unit"]
+    assert calm["held_back"] < noisy["held_back"]
+    assert all(row["trusted"] <= row["discharges"] for row in (calm, noisy))
     assert 0 < noisy["valid_share"] <= 1
     console = Console(width=120, record=True)
     console.print(bench.table(result))

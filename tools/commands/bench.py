@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="latency: how long (60); throughput: EMG in each of 5 runs (10); neighbours: a round (15)",
     )
     parser.add_argument(
-        "--recording", default=str(BUNDLED), help="latency, calibration, channels, faults, rest: recording"
+        "--recording", default=str(BUNDLED), help="latency, calibration, channels, artefacts, faults, rest: recording"
     )
     parser.add_argument(
         "--decoder", help="latency, neighbours, faults, rest: a decoder of that recording, instead of calibrating"
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seed", type=whole_number(0, 2**32 - 1), default=0,
-        help="throughput, soak, rest: of what is simulated; recording: of the moments of killing; "
+        help="throughput, soak, rest, artefacts: of what is simulated; recording: of the moments of killing; "
         "params, bmiss: added to that of every row (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
@@ -121,6 +121,10 @@ def main(args: argparse.Namespace) -> int:
         from ..bench_channels import tables as of_channels
 
         Console().print(*of_channels(result))
+    elif args.name == "artefacts":
+        from ..bench_artefacts import tables as of_artefacts
+
+        Console().print(*of_artefacts(result))
     elif args.name == "faults":
         from ..bench_faults import table as of_faults
 
@@ -209,6 +213,15 @@ def _channels(args: argparse.Namespace) -> dict[str, object]:
         return channels(None if args.recording == str(BUNDLED) else args.recording, progress)
 
 
+def _artefacts(args: argparse.Namespace) -> dict[str, object]:
+    if importlib.util.find_spec("torch") is None:
+        raise OptionError('bench artefacts simulates a muscle with PyTorch: pip install "myodrive[train]"')
+    from ..bench_artefacts import artefacts
+
+    with progress_bar("artefacts") as progress:
+        return artefacts(None if args.recording == str(BUNDLED) else args.recording, args.seed, progress)
+
+
 def _bmiss(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
         raise OptionError('bench bmiss needs PyTorch: pip install "myodrive[train]"')
@@ -270,7 +283,8 @@ def _neighbours(args: argparse.Namespace) -> dict[str, object]:
 
 MEASURED = {
     "latency": _latency, "throughput": _throughput, "calibration": _calibration, "params": _params,
-    "ablation": _ablation, "bmiss": _bmiss, "channels": _channels, "neighbours": _neighbours,
+    "ablation": _ablation, "bmiss": _bmiss, "channels": _channels, "artefacts": _artefacts,
+    "neighbours": _neighbours,
     "faults": _faults, "soak": _soak, "rest": _rest, "recording": _recording,
 }  # fmt: skip
 
