@@ -14,10 +14,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from ..stream.errors import OptionError
 
 LONGEST_S = 1e7  # that an option may ask for: four months
+WIDE = 120  # columns of a table that goes to a file or a pipe
 
 messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -25,6 +27,11 @@ messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option --json."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else there")
+
+
+def show(*tables: Table) -> None:
+    """Print tables on stdout, as wide as the terminal; where there is none, wide enough for ours."""
+    Console(width=None if sys.stdout.isatty() else WIDE).print(*tables)
 
 
 def number(least: float, most: float) -> Callable[[str], float]:

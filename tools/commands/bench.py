@@ -8,12 +8,10 @@ import math
 import os
 from typing import Any
 
-from rich.console import Console
-
 from ...stream.errors import OptionError
 from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
-from ..console import add_json, messages, number, print_json, progress_bar, whole_number
+from ..console import add_json, messages, number, print_json, progress_bar, show, whole_number
 from ..recording import BUNDLED
 
 EXAMPLE = (
@@ -116,39 +114,39 @@ def main(args: argparse.Namespace) -> int:
     elif args.name == "ablation":
         from ..bench_ablation import table
 
-        Console().print(table(result["rows"]))
+        show(table(result["rows"]))
     elif args.name == "channels":
         from ..bench_channels import tables as of_channels
 
-        Console().print(*of_channels(result))
+        show(*of_channels(result))
     elif args.name == "artefacts":
         from ..bench_artefacts import tables as of_artefacts
 
-        Console().print(*of_artefacts(result))
+        show(*of_artefacts(result))
     elif args.name == "faults":
         from ..bench_faults import table as of_faults
 
-        Console().print(of_faults(result))
+        show(of_faults(result))
     elif args.name == "rest":
         from ..bench_rest import table as of_rest
 
-        Console().print(of_rest(result))
+        show(of_rest(result))
     elif args.name == "recording":
         from ..bench_recording import tables as of_recording
 
-        Console().print(*of_recording(result))
+        show(*of_recording(result))
     elif args.name == "bmiss" and args.stages:
         from ..bench_bmiss_stages import table as by_stage
 
-        Console().print(by_stage(result["rows"]))
+        show(by_stage(result["rows"]))
     elif args.name == "bmiss":
         from ..bench_bmiss_table import tables as separated
 
-        Console().print(*separated(result["rows"]))
+        show(*separated(result["rows"]))
     elif "rows" in result:
         from ..bench_params_table import tables
 
-        Console().print(*tables(result["rows"]))
+        show(*tables(result["rows"]))
     else:
         for line in lines({name: value for name, value in result.items() if name != "samples"}):
             messages.print(line)

@@ -8,14 +8,13 @@ import math
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from ...stream.decoder_file import read_decoder
 from ...stream.errors import OptionError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
 from ...stream.pipeline import Pipeline
-from ..console import add_json, check_output, messages, print_json, progress_bar
+from ..console import add_json, check_output, messages, print_json, progress_bar, show
 from ..estimation import Pool, Stretch, UnitEstimate, estimate
 from ..estimation_methods import METHODS, has_torch, usual_method
 from ..parameter_trial import try_apart
@@ -157,7 +156,7 @@ def _show(pool: Pool, force_unit: str) -> None:
             "-" if one.rate_hz is None else f"{one.rate_hz:.1f}",
             "-" if one.recruited_at is None else f"{one.recruited_at:.1f}",
         )  # fmt: skip
-    Console().print(table)
+    show(table)
     for channel, why in sorted(pool.bad.items()):
         messages.print(f"channel {channel} left out: {why}")
     for one in pool.units:

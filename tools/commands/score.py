@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rich.console import Console
-
-from ..console import add_json, number, print_json
+from ..console import add_json, number, print_json, show
 from ..score import score
 
 EXAMPLE = "myodrive score events.tsv recording.h5"
@@ -28,5 +26,5 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result.as_json())
     else:
-        Console().print(result.as_table())
+        show(result.as_table())
     return 0
