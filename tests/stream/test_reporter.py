@@ -14,6 +14,7 @@ from myodrive.stream import messages as m
 from myodrive.stream.drive import DriveSettings
 from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError
+from myodrive.stream.guard import UNSOUND
 from myodrive.stream.inlet import Hop
 from myodrive.stream.pipeline import Pipeline
 from myodrive.stream.reporter import Reporter
@@ -495,3 +496,30 @@ def test_whatever_the_samples_the_command_is_a_number_and_zero_where_it_is_inval
         assert not (row.valid and bench.now < row.t)
     status = bench.reporter.status()
     assert status.sample + 1 == status.samples_in + status.samples_lost
+
+
+def test_sources_in_which_nothing_can_be_told_are_said_to_be_so_in_spikes_drive_and_status(bench, subscribe):
+    shape = np.random.default_rng(0).uniform(0.5, 1.5, bench.source.emg.shape[1])
+
+    def noisy(emg):
+        loud = emg.copy()
+        loud[:1200] += (np.random.default_rng(1).normal(0.0, 150.0, (1200, 1)) * shape).astype(np.float32)
+        return loud
+
+    spoil(bench, 500, noisy)
+    reader = joined(bench, subscribe, "drive/", "spikes/", "status/")
+    bench.hops(1000)
+    drain(reader)
+    drive, spikes, status = reader.of(m.Drive), reader.of(m.Spikes), reader.of(m.Status)
+    invalid = np.array([d.sample for d in drive if not d.valid and d.sample > 2000])
+    assert 4000 <= invalid.min() < 4200
+    assert 5200 < invalid.max() < 6000
+    assert drive[-1].valid
+    for one in spikes:
+        if one.sample > 2000:
+            assert one.valid == (one.sample < invalid.min() or one.sample > invalid.max())
+    first = next(s for s in status if not s.sound)
+    assert 4000 <= first.sample < 4200 + HOP
+    assert first.reason == UNSOUND
+    assert (status[-1].sound, status[-1].reason) == (True, "")
+    assert status[-1].held_back == bench.pipeline.guard.held_back > 0
