@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from .errors import StreamError
@@ -23,6 +24,30 @@ STUCK_S = 0.25  # a count that stays, or is no number, for so long counts no mor
 FLOAT_END = 2**24
 PROBED = 32  # samples that tell whether a channel counts
 _END = 2**53  # beyond, the floats of 64 bits count no more either
+
+
+@njit("int64(float64[::1], int64, int64)", cache=True, nogil=True)
+def _unbroken_kernel(values, samples, wrap):  # type: ignore[no-untyped-def]
+    unbroken = 1
+    for i in range(1, samples):
+        if abs(values[i]) < _END:  # else it is taken as the one expected, unless it stands beside a break
+            off = np.int64(values[i]) - np.int64(values[0]) - i
+            if (off & (wrap - 1) if wrap else off) != 0:
+                break
+            unbroken = i + 1
+    return unbroken
+
+
+def unbroken_reference(values: NDArray[np.float64], wrap: int) -> int:
+    """How many of the first counts follow one another, modulo `wrap` unless 0; the last of them is a number."""
+    numbers = [i for i in range(len(values)) if abs(values[i]) < _END]
+    steps = {i: int(values[i]) - int(values[0]) - i for i in numbers}
+    unbroken = 0
+    for i in numbers:
+        if (steps[i] % wrap if wrap else steps[i]) != 0:
+            break
+        unbroken = i
+    return unbroken + 1
 
 
 def check_counts(values: NDArray[Any], channel: int, name: str) -> None:
@@ -85,10 +110,7 @@ class SampleCounter:
         self._repeats_since = 0.0
         self._unnumbered = 0  # samples in a row
         self._received = 0.0
-        self._ramp = np.arange(longest)
-        self._counts = np.zeros(longest, np.int64)
-        self._off = np.zeros(longest, np.int64)
-        self._broken = np.zeros(longest, np.bool_)
+        self._values = np.zeros(longest)
         self._stretch = Stretch()
 
     def begin(self, dtype: type) -> None:
@@ -96,7 +118,9 @@ class SampleCounter:
         self._end = FLOAT_END if dtype is np.float32 else _END
         self._returned = self._next is not None
 
-    def account(self, values: NDArray[Any], stamps: NDArray[np.float64], now: float) -> Stretch:
+    def account(
+        self, values: NDArray[Any], stamps: NDArray[np.float64], now: float, prints: NDArray[np.int64] | None = None
+    ) -> Stretch:
         """Account for the first samples, up to the next break in the count.
 
         Parameters
@@ -106,6 +130,8 @@ class SampleCounter:
         stamps : ndarray of float64, shape (samples,), s
         now : float
             When the samples were received, s on the local clock.
+        prints : ndarray of int64, shape (samples,), or None
+            Of their values, for when the stamps have to count.
 
         Returns
         -------
@@ -114,23 +140,23 @@ class SampleCounter:
         """
         timeline, stretch = self._timeline, self._stretch
         if not timeline.counted:
-            return timeline.account(stamps, now)
-        samples = len(values)
-        if not abs(float(values[0])) < _END:
+            return timeline.account(stamps, now, prints)
+        samples, numbers = len(values), self._values
+        numbers[:samples] = values
+        number = numbers.item(0)
+        if not abs(number) < _END:
             return self._by_the_stamps(values, stamps, now)
         self._unnumbered = 0
-        counts = self._whole_numbers(values)
-        first = int(counts[0])
+        first = int(number)
         if first >= self._end:  # the format cannot tell this count from the next
             timeline.counted = False
             return timeline.account(stamps, now)
         if self._wrap and not self._least <= first < self._least + self._wrap:
             self._wrap = 0  # it was another
-        lost = self._missing(first, float(stamps[0]), now)
-        unbroken = self._unbroken(counts, samples, first)
-        while not abs(float(values[unbroken - 1])) < _END:  # it may stand behind the break: the stamps say
-            unbroken -= 1
-        if self._wrap and abs(float(stamps[unbroken - 1]) - float(stamps[0])) > self._half_wrap_s:
+        stamp = stamps.item(0)
+        lost = self._missing(first, stamp, now)
+        unbroken = _unbroken_kernel(numbers, samples, self._wrap)
+        if self._wrap and abs(stamps.item(unbroken - 1) - stamp) > self._half_wrap_s:
             unbroken = self._within_a_wrap(stamps, unbroken)
         if lost < 0:
             repeats = min(unbroken, -lost)
@@ -167,17 +193,6 @@ class SampleCounter:
 
     def _wrapped(self, count: int) -> int:
         return self._least + (count - self._least) % self._wrap if self._wrap else count
-
-    def _whole_numbers(self, values: NDArray[Any]) -> NDArray[np.int64]:
-        counts = self._counts[: len(values)]
-        if values.min() > -_END and values.max() < _END:  # which no number that is none is
-            np.copyto(counts, values, casting="unsafe")
-            return counts
-        expected = self._next or 0
-        for i, value in enumerate(values.tolist()):  # a count that is no number is taken as the one expected
-            counts[i] = expected = int(value) if abs(value) < _END else expected
-            expected += 1
-        return counts
 
     def _missing(self, first: int, stamp: float, now: float) -> int:
         """Periods missing before the count `first`; negative where it was seen before."""
@@ -229,17 +244,6 @@ class SampleCounter:
                 self._timeline.counted = False
         self._wrap = 0
         return max(0, round(told))
-
-    def _unbroken(self, counts: NDArray[np.int64], samples: int, first: int) -> int:
-        """How many of the first counts follow one another."""
-        off, broken = self._off[:samples], self._broken[:samples]
-        np.subtract(counts, self._ramp[:samples], out=off)
-        np.subtract(off, first, out=off)
-        if self._wrap:
-            np.bitwise_and(off, self._wrap - 1, out=off)
-        np.not_equal(off, 0, out=broken)
-        place = int(broken.argmax())
-        return place if broken[place] else samples
 
     @property
     def _half_wrap_s(self) -> float:

@@ -20,6 +20,7 @@ from .counter import PROBED, SampleCounter, check_counts
 from .errors import OptionError, StreamError
 from .finder import SILENT_S, Found, StreamFinder, silent
 from .hop import Hop
+from .seen_stamps import print_rows
 from .source_info import SourceInfo, gain_to_microvolts
 from .timeline import Timeline
 
@@ -108,6 +109,8 @@ class StreamSource:
         self._counter_channel = counter or 0
         self._inlet: pylsl.StreamInlet | None = None
         self._signal = np.zeros((hop, len(index)), np.float32)
+        self._words = self._signal.view(np.int32)
+        self._prints = np.zeros(hop, np.int64)
         self._stamps = np.zeros(hop)
         self._arrival = Arrival()
         self._waited = False
@@ -176,17 +179,20 @@ class StreamSource:
             np.multiply(
                 self._picked[: self._pulled], self._factors, out=self._signal[: self._pulled], casting="same_kind"
             )  # (samples, channels) uV
+            if not self.timeline.counted:
+                print_rows(self._words, self._pulled, self._prints)
         elif error.value:
             self._inlet = None  # the stream is gone; the finder looks for its return
 
     def _hand_on(self, hop: Hop) -> None:
         """Fill `hop` with the samples up to the next break in the time stamps."""
         stamps = self._stamps[self._taken : self._pulled]
+        prints = None if self.timeline.counted else self._prints[self._taken : self._pulled]
         if self._counter is None:
-            stretch = self.timeline.account(stamps, self.last_received)
+            stretch = self.timeline.account(stamps, self.last_received, prints)
         else:
             counts = self._raw[self._taken : self._pulled, self._counter_channel]
-            stretch = self._counter.account(counts, stamps, self.last_received)
+            stretch = self._counter.account(counts, stamps, self.last_received, prints)
         if stretch.repeats:
             self.repeats += stretch.repeats
             self._taken += stretch.repeats

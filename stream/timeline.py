@@ -1,21 +1,23 @@
 """Samples counted against time stamps: which came, which are missing, which came twice.
 
-An amplifier's samples are evenly spaced, so each stamp is compared with the one expected. The real rate is tracked;
-what the stamps deviate beyond it is jitter, a gap or a jump of the clock:
+An amplifier's samples are evenly spaced, so each stamp is compared with the one expected. The real rate is tracked
+(stamp_line.py); what the stamps deviate beyond it is jitter, a gap or a jump of the clock:
 
 - Stamps good to half a sample period (`timing` "exact"): whole periods ahead are a gap of as many samples.
 - Worse stamps ("estimated"): only what no jitter of the last minute comes near is a gap, to the nearest period.
-- In the first `LEARN_S` it is not known which of the two they are. A short gap is then counted at their end.
-- A sample whose stamp was seen before, exactly, is a repeat. Other stamps that go back are jitter or a clock that
-  jumped, and so are stamps that run ahead of the local clock although no time has passed here.
+- Until some stamps are known, one a chunk, it is not clear which of the two they are. A gap below `EARLY_S` is then
+  counted when it is, and `timing` is "estimated" as long as one is open. Those no longer than the jitter are not.
+- A sample that was seen before is a repeat (seen_stamps.py): its stamp is the same, and its values where the caller
+  gives their prints. Other stamps that go back are jitter or a clock that jumped, and so are stamps that run ahead of
+  the local clock although no time has passed here.
 - Samples of a chunk that all carry one stamp are new ones with bad stamps. Among exact stamps they are told by the
   periods before them, which they fill, or by being more than two. A stamp that comes just when due, twice, is a chunk
   of one sample sent twice. A chunk of one stamp that is sent twice at once looks like a longer one: it is taken as new.
 - Where only the first of such a chunk came with a pull, it looked like a gap: the others, `EARLY_S` of them at most,
   are dropped, for their periods are counted already. This happens once, since `timing` is "estimated" from then on.
-- A clock set back by whole periods (to 2 ns), by less than `REPEAT_S`, gives stamps that were all seen before. Only
-  the pace tells it from repeats: the samples of the first `PACED_S` are dropped, and counted lost. Set back by anything
-  else it costs nothing.
+- A clock set back by whole periods (to 2 ns), by less than `REPEAT_S`, gives stamps that were all seen before. Their
+  values were not: with prints it costs nothing. Without them, or where every channel is dead, only the pace tells it
+  from repeats: the samples of the first `PACED_S` are dropped, and counted lost.
 
 With a counter in the stream (see counter.py) the stamps only say when: `follow` takes the count as it is.
 """
@@ -28,24 +30,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TRACK_S = 0.5  # time constant of the phase tracking
-LEARN_S = 0.25  # longer than any usual chunk, inside which liblsl makes the stamps even
-SHORT_S = 0.02  # a hiccup of a program that stamps its chunks as it sends them; longer ones are rare
-EARLY_S = 0.1  # the same while little is known
-SETTLED_S = 0.1  # the first stamps are trusted as if so much had been seen before them
-JITTER_S = 5.0  # memory of the mean deviation
-SPREAD_S = 60.0  # memory of the largest deviation
-JITTER_TIMES = 8.0  # mean deviations; 6 standard deviations of a Gaussian one
-SPREAD_TIMES = 2.0  # largest deviations
-GOOD_PERIODS = 0.45  # stamps that deviate by less are good to half a sample
-CLEAN_PERIODS = 0.1  # stamps made by counting samples deviate by less
+from .seen_stamps import NEW_VALUES, OTHER, SeenStamps
+from .stamp_lead import StampLead
+from .stamp_line import CLEAN_PERIODS, EARLY_S, SHORT_S, SPREAD_TIMES, StampLine
+
 REPEAT_S = 1.0  # how far back a repeated sample is recognised
 PACED_S = 0.05  # repeats that come for so long no faster than samples do: the clock was set back by whole periods
 SENT_TWICE = 2  # a sample sent twice has its stamp twice: that many more with it are a chunk of one stamp
-LARGEST_RATE_ERROR = 0.01
-LEAD_FALLS = 1e-3  # per second: faster than any two clocks drift apart
-SAME_CLOCK_S = 60.0  # stamps further than this from the local clock are of another clock
-NEVER = -math.inf
+ODD_TIMES = 1.5  # largest deviations: a gap leaves no more over whole periods
 
 
 @dataclass
@@ -69,32 +61,20 @@ class Timeline:
     ----------
     clock_jumps : int
         Times the stamps jumped without samples missing.
-    period : float
-        Tracked sample period, s.
     counted : bool
         Whether the stream itself counts its samples, so that the stamps need not.
     """
 
     def __init__(self, fs_hz: float) -> None:
-        self.period = 1.0 / fs_hz
         self.clock_jumps = 0
         self.counted = False
-        self._nominal = 1.0 / fs_hz
-        self._next = 0.0  # stamp expected of the next sample
-        self._jitter = 0.0  # mean deviation
-        self._spread = 0.0  # largest deviation of late
-        self._seen = 0
-        self._updates = 0
-        self._apart = 0.0  # samples since the centre of the last stretch
+        self._line = StampLine(fs_hz)
+        self._seen = SeenStamps(max(2, math.ceil(REPEAT_S * fs_hz)))
+        self._unknown = np.zeros(64, np.int64)  # prints of samples whose values are not given
         self._learning = True
-        self._suspected = 0  # while learning: periods that may be missing
-        self._lead = NEVER  # stamps ahead of the local clock, at most; falls behind slowly
-        self._received = NEVER  # when the last samples were, on the local clock
+        self._suspected: list[int] = []  # while learning: gaps there may have been, periods
+        self._lead = StampLead()
         self._returned = False
-        self._recent = np.full(max(2, math.ceil(REPEAT_S * fs_hz)), np.nan)  # stamps of the last samples, a ring
-        self._match = np.zeros(len(self._recent), np.bool_)
-        self._distance = np.zeros(len(self._recent))
-        self._newest = NEVER  # last stamp
         self._repeats_in_a_row = 0
         self._repeats_since = 0.0
         self._hole = 0  # periods of the newest gap that samples with the stamp at its end may yet claim
@@ -102,53 +82,52 @@ class Timeline:
         self._stretch = Stretch()
 
     @property
+    def period(self) -> float:
+        """Tracked sample period, s."""
+        return self._line.period
+
+    @property
     def exact(self) -> bool:
         """Whether the stamps are good enough to count every missing sample."""
-        return self._spread < GOOD_PERIODS * self._nominal
+        return self._line.exact
 
     @property
     def timing(self) -> str:
         """How samples are counted: "counted" by the stream, "exact" by good stamps, or "estimated"."""
-        return "counted" if self.counted else "exact" if self.exact else "estimated"
+        return "counted" if self.counted else "exact" if self.exact and not self._suspected else "estimated"
 
     @property
     def newest(self) -> float:
         """Time of the newest sample accounted for, s on the stamps' clock."""
-        return self._next - self.period
+        return self._line.next - self._line.period
 
     @property
     def limit(self) -> float:
         """Largest deviation that is not looked into, s."""
-        if self.exact:
-            return 0.5 * self.period
-        return self._jitter_limit()
-
-    def _jitter_limit(self) -> float:
-        least = EARLY_S if self._seen * self._nominal < 2 * LEARN_S else SHORT_S
-        return max(least, SPREAD_TIMES * self._spread, JITTER_TIMES * self._jitter)
+        return self._line.limit
 
     def returned(self) -> None:
         """The amplifier was away and is back: the next sample ends its absence, whatever its clock says."""
-        self._returned = self._seen > 0
-        self._lead = NEVER
+        self._returned = self._line.samples > 0
+        self._lead.forget()
 
     def deviation(self, stamp: float) -> float:
         """How far the stamp of the next sample is from the one expected, s."""
-        return stamp - self._next if self._seen else 0.0
+        return stamp - self._line.next if self._line.samples else 0.0
 
     def missing(self, stamp: float, now: float) -> float:
         """Sample periods that the stamps say are missing before `stamp`; 0 where the clock jumped."""
-        ahead = stamp - self._next
-        if not math.isfinite(ahead) or self._seen == 0:
+        ahead = stamp - self._line.next
+        if not math.isfinite(ahead) or self._line.samples == 0:
             return 0.0
-        away = now - self._received
+        away = now - self._lead.received
         if self._returned and abs(ahead - away) > REPEAT_S:
             return max(0.0, away / self.period)
-        if self._ran_ahead(ahead, now):
+        if self._lead.ran_ahead(stamp, ahead, now):
             return 0.0
         return ahead / self.period
 
-    def account(self, stamps: NDArray[np.float64], now: float) -> Stretch:
+    def account(self, stamps: NDArray[np.float64], now: float, prints: NDArray[np.int64] | None = None) -> Stretch:
         """Account for the first samples of `stamps`, up to the next break.
 
         Parameters
@@ -157,51 +136,50 @@ class Timeline:
             At least one.
         now : float
             When the samples were received, s on the local clock.
+        prints : ndarray of int64, shape (samples,), or None
+            Of their values (`seen_stamps.print_rows`).
 
         Returns
         -------
         Stretch
             The same object at every call. The caller passes what it did not cover again.
         """
-        stretch = self._stretch
+        stretch, line = self._stretch, self._line
         stretch.repeats = stretch.lost = 0
         samples = len(stamps)
-        first = float(stamps[0])
-        if not (math.isfinite(first) and math.isfinite(stamps[samples - 1])):
+        first, last = stamps.item(0), stamps.item(samples - 1)
+        if not (math.isfinite(first) and math.isfinite(last)):
             return self._count_only()
-        if self._seen == 0:
-            self._next = first
+        if prints is None:
+            prints = self._no_prints(samples)
+        if line.samples == 0:
+            line.begin(first)
 
-        ahead = first - self._next
+        ahead, suspected = first - line.next, len(self._suspected)
         if self._returned:
             stretch.lost += self._end_absence(first, now)
             ahead = 0.0
         else:
-            if first < self._newest or -ahead > self.limit or (self._hole and first == self._newest):
-                stretch.repeats = self._repeated(stamps, first)
+            limit = line.limit
+            if first < line.newest or -ahead > limit or (self._hole and first == line.newest):
+                stretch.repeats = self._repeated(stamps, prints, first)
                 if stretch.repeats and not self._set_back(stretch, samples, first, now):
                     stretch.samples = 0
                     return stretch
-                ahead = first - self._next
-            if ahead > self.limit:
+                ahead, limit = first - line.next, line.limit
+            if ahead > limit or (self._learning and ahead > line.jitter_seen):
                 ahead = self._skip(stretch, stamps, ahead, now)
             elif ahead < 0:
                 ahead = self._behind(first, ahead)
 
-        if self._learning and not self.exact:
-            self._not_exact(0.0)
-        if self._learning and self._seen * self._nominal >= LEARN_S:
-            self._learning = False
-            stretch.lost += self._suspected
-            self._suspected = 0
-        limit = self.limit
-        if samples > 1 and not self.exact:
-            samples = self._before_repeats(stamps)
-        last_error = float(stamps[samples - 1]) - self._next - (samples - 1) * self.period
-        if abs(last_error) > limit and samples > 1:
-            samples = self._break(stamps[:samples], limit)
-            last_error = float(stamps[samples - 1]) - self._next - (samples - 1) * self.period
-        self._accept(stamps[:samples], ahead, last_error, now)
+        if self._learning and len(self._suspected) <= suspected:  # the samples after a gap tell whether it is one
+            stretch.lost += self._learn()
+        exact = line.exact
+        limit = 0.5 * line.period if exact else line.jitter_limit
+        samples = self._seen.take(stamps, prints, not exact, line.next, line.period, limit)
+        if samples < len(stamps):
+            last = stamps.item(samples - 1)
+        self._accept(samples, first, last, ahead, now)
         stretch.samples = samples
         return stretch
 
@@ -213,154 +191,154 @@ class Timeline:
 
     def _follow(self, stamps: NDArray[np.float64], lost: int, now: float) -> int:
         """Take the first of `stamps`, up to a jump of the clock; returns how many these are."""
-        samples = len(stamps)
-        first, last = float(stamps[0]), float(stamps[samples - 1])
-        self._next += lost * self.period
+        line, samples = self._line, len(stamps)
+        first, last = stamps.item(0), stamps.item(samples - 1)
+        line.next += lost * line.period
         if not (math.isfinite(first) and math.isfinite(last)):
-            self._next += samples * self.period
-            self._seen += samples
+            line.count(samples)
             return samples
-        if self._seen == 0:
-            self._next = first
+        if line.samples == 0:
+            line.begin(first)
         self._learning = False
-        self._repeats_in_a_row = 0
-        self._apart += lost
-        ahead = first - self._next
-        if abs(ahead) > self._jitter_limit():
+        self._suspected.clear()
+        line.apart(lost)
+        ahead = first - line.next
+        limit = line.jitter_limit
+        if abs(ahead) > limit:
             if not self._returned:
                 self.clock_jumps += 1
-            self._next = first
-            self._lead = NEVER
+            line.begin(first)
+            self._lead.forget()
             ahead = 0.0
         self._returned = False
-        last_error = last - self._next - (samples - 1) * self.period
-        if abs(last_error - ahead) > self._jitter_limit():  # the clock jumps in between
-            samples = self._break(stamps, self._jitter_limit())
-            stamps = stamps[:samples]
-            last_error = float(stamps[samples - 1]) - self._next - (samples - 1) * self.period
-        self._accept(stamps, ahead, last_error, now)
+        if abs(last - line.next - (samples - 1) * line.period - ahead) > limit:  # the clock jumps in between
+            samples = self._break(stamps, limit)
+            stamps, last = stamps[:samples], stamps.item(samples - 1)
+        self._seen.take(stamps, self._no_prints(samples), False)
+        self._accept(samples, first, last, ahead, now)
         return samples
+
+    def _no_prints(self, samples: int) -> NDArray[np.int64]:
+        if samples > len(self._unknown):
+            self._unknown = np.zeros(2 * samples, np.int64)
+        return self._unknown
 
     # what a stamp that is not the one expected means
 
-    def _ran_ahead(self, ahead: float, now: float) -> bool:
-        """Whether the clock jumped forward: the stamps lead the local clock as never before, and no time has passed.
-
-        Samples may come late, and then many at once; they never come earlier after their stamps than they did before.
-        """
-        if ahead < SHORT_S or now - self._received > 0.5 * ahead:
-            return False
-        most = max(self._lead, 0.0) if abs(self._lead) < SAME_CLOCK_S else self._lead
-        return self._next + ahead - now > most + SHORT_S
-
     def _skip(self, stretch: Stretch, stamps: NDArray[np.float64], ahead: float, now: float) -> float:
         """Judge stamps `ahead` seconds late; returns what is left of it as a deviation."""
-        if self._ran_ahead(ahead, now):
-            self._jump(self._next + ahead)
+        line = self._line
+        if self._lead.ran_ahead(line.next + ahead, ahead, now):
+            self._jump(line.next + ahead)
             return 0.0
-        lost = round(ahead / self.period)
-        left = ahead - lost * self.period
-        if self._learning and ahead < EARLY_S:
-            self._suspected += lost
-            self._move(lost, 0.0)
+        lost = round(ahead / line.period)
+        left = ahead - lost * line.period
+        odd = abs(left) > max(CLEAN_PERIODS * line.nominal, ODD_TIMES * line.spread)
+        if self._learning and ahead < EARLY_S and not line.counts_on(left):
+            self._suspected.append(lost)
+            line.move(lost)
             return left
-        if self.exact and (equal := self._one_stamp(stamps, lost)) > 1:
+        if line.exact and (equal := self._one_stamp(stamps, lost)) > 1:
             whole = equal < len(stamps)  # else more of its chunk may follow
             lost = max(0, lost + 1 - equal) if whole or ahead >= EARLY_S else 0
             stretch.lost += lost
-            self._move(lost, 0.0)
-            return self._not_exact(ahead - lost * self.period)
-        if ahead < SHORT_S:
-            odd = max(CLEAN_PERIODS, 2.0 * self._spread / self._nominal) * self._nominal
-            if abs(left) > odd:  # no whole number of periods: a hiccup of the program that stamps
-                return self._not_exact(ahead)
+            line.move(lost)
+            return self._not_exact(ahead - lost * line.period)
+        if ahead < SHORT_S and (odd or ahead < SPREAD_TIMES * line.spread):
+            return self._not_exact(ahead)  # a hiccup of the program that stamps, or stamps that are just not good
         stretch.lost += lost
-        self._hole, self._hole_end = lost if self.exact and ahead < EARLY_S else 0, self._seen
-        if self._spread < CLEAN_PERIODS * self._nominal:
-            self._move(lost, left)  # a good stamp after a gap is a better anchor than the count
-            self._turn(left / (lost + TRACK_S / self._nominal))  # and a long gap shows the rate well
+        self._hole, self._hole_end = lost if line.exact and ahead < EARLY_S else 0, line.samples
+        if line.clean:
+            line.move_good(lost, left)
             return 0.0
-        self._move(lost, 0.0)
+        line.move(lost)
         return left
 
     def _behind(self, stamp: float, ahead: float) -> float:
         """Judge stamps before the one expected that are no repeats; returns what counts as deviation."""
-        if -ahead <= self.limit:
+        if -ahead <= self._line.limit:
             return ahead
         if -ahead < (EARLY_S if self._learning else SHORT_S):
             return self._not_exact(ahead)
         self._jump(stamp)
         return 0.0
 
-    def _not_exact(self, deviation: float) -> float:
-        """The stamps turn out to be worse than half a sample; what was suspected to be gaps was that."""
-        self._spread = max(self._spread, abs(deviation), GOOD_PERIODS * self._nominal)
-        self._next -= self._suspected * self.period
-        self._spread = max(self._spread, self._suspected * self.period)
-        deviation += self._suspected * self.period
-        self._suspected = 0
-        self._learning = False
+    def _not_exact(self, deviation: float, shortest: float = SHORT_S) -> float:
+        """The stamps turn out to be worse than half a sample; suspected gaps below `shortest` seconds were that.
+
+        Returns `deviation` with these in it.
+        """
+        line = self._line
+        if self._suspected:
+            shortest = max(shortest, SPREAD_TIMES * -deviation)
+            short = sum(gap for gap in self._suspected if gap * line.nominal < shortest)
+            self._suspected = [gap for gap in self._suspected if gap * line.nominal >= shortest]
+            line.next -= short * line.period
+            line.deviates(short * line.period)
+            deviation += short * line.period
+        line.deviates(deviation)
         return deviation
+
+    def _learn(self) -> int:
+        """Once the stamps are known: the periods of those suspected gaps that are longer than their jitter."""
+        line = self._line
+        if not line.exact:
+            self._not_exact(0.0)
+        if not line.known:
+            return 0
+        self._learning = False
+        shortest = 0.0 if line.exact else line.jitter_seen
+        lost = sum(gap for gap in self._suspected if gap * line.period > shortest)
+        self._suspected.clear()
+        return lost
 
     def _end_absence(self, stamp: float, now: float) -> int:
         """Periods that the amplifier was away: by its stamps, or by our clock where it has another one now."""
+        line = self._line
         lost = max(0, round(self.missing(stamp, now)))
-        if abs(stamp - self._next - lost * self.period) > REPEAT_S:
+        if abs(stamp - line.next - lost * line.period) > REPEAT_S:
             self.clock_jumps += 1
         self._returned = False
-        self._apart += lost
-        self._next = stamp
+        line.apart(lost)
+        line.begin(stamp)
         return lost
-
-    def _move(self, lost: int, left: float) -> None:
-        self._next += lost * self.period + left
-        self._apart += lost
 
     def _jump(self, stamp: float) -> None:
         self.clock_jumps += 1
-        self._next = stamp
-        self._lead = NEVER
+        self._lead.jumped(stamp - self._line.next)
+        self._line.begin(stamp)
 
     def _count_only(self) -> Stretch:
         """Take the next sample as the one expected: a stamp that is no number says nothing."""
-        self._next += self.period
+        self._line.next += self._line.period
         self._stretch.samples = 1
         return self._stretch
 
     # repeats
 
-    def _place(self, stamp: float) -> int:
-        """Where the stamp stands in the ring of those seen; -1 where it does not."""
-        same = max(2e-9, 8.0 * math.ulp(stamp))
-        np.subtract(self._recent, stamp, out=self._distance)
-        np.abs(self._distance, out=self._distance)
-        np.less_equal(self._distance, same, out=self._match)
-        place = int(self._match.argmax())
-        return place if self._match[place] else -1
-
-    def _repeated(self, stamps: NDArray[np.float64], first: float) -> int:
-        """How many of the first samples were seen before: their stamps follow one another in the ring."""
-        if first == self._newest:
-            if self._hole and self._seen == self._hole_end + 1:
+    def _repeated(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], first: float) -> int:
+        """How many of the first samples were seen before; a clock set back by whole periods is followed."""
+        line = self._line
+        if first == line.newest:
+            if self._hole and line.samples == self._hole_end + 1:
                 return self._fill(_equal(stamps))
-            if not self._repeats_in_a_row and (self._learning or not self.exact):
+            if not self._repeats_in_a_row and (self._learning or not line.exact):
+                if self._suspected:
+                    self._not_exact(first - line.next, EARLY_S)
                 return 0  # some amplifiers give all samples of a chunk one stamp
-            if self.exact and (equal := _equal(stamps)) >= SENT_TWICE:
+            if line.exact and (equal := _equal(stamps)) >= SENT_TWICE:
                 self._stretch.lost += self._repeats_in_a_row  # what was dropped of them
-                self._move(self._repeats_in_a_row, 0.0)
-                self._not_exact(equal * self.period)
+                line.move(self._repeats_in_a_row)
+                self._not_exact(equal * line.period)
                 return 0
-        place = self._place(first)
-        if place < 0:
+        repeats = self._seen.repeats(stamps, prints)
+        if repeats == NEW_VALUES:
+            if line.exact and first < line.newest:
+                self._jump(first)
             return 0
-        newest = (self._seen - 1) % len(self._recent)
-        repeats, same = 1, max(2e-9, 8.0 * math.ulp(first))
-        while repeats < len(stamps) and place != newest:
-            place = (place + 1) % len(self._recent)
-            if abs(self._recent[place] - stamps[repeats]) > same:
-                by_chance = repeats == 1 and (stamps[1] <= self._newest or not self.exact)
-                return 0 if by_chance else repeats
-            repeats += 1
+        if repeats == OTHER:
+            by_chance = stamps.item(1) <= line.newest or not line.exact
+            return 0 if by_chance else 1
         return repeats
 
     def _one_stamp(self, stamps: NDArray[np.float64], missing: int) -> int:
@@ -384,20 +362,6 @@ class Timeline:
         self._hole -= filled
         return filled
 
-    def _before_repeats(self, stamps: NDArray[np.float64]) -> int:
-        """How many of the first samples come before one whose stamp was seen before."""
-        backward = self._match[: len(stamps) - 1]
-        if len(backward) != len(stamps) - 1:
-            return len(stamps)
-        np.less(stamps[1:], stamps[:-1], out=backward)
-        if not backward[backward.argmax()]:
-            return len(stamps)
-        for i in (np.flatnonzero(backward) + 1).tolist():  # a few, and only where stamps are bad
-            stamp = float(stamps[i])
-            if (stamps[:i] == stamp).any() or self._place(stamp) >= 0:
-                return int(i)
-        return len(stamps)
-
     def _set_back(self, stretch: Stretch, samples: int, stamp: float, now: float) -> bool:
         """Whether what looks like repeats is a clock set back by whole periods: it goes on at the pace of samples.
 
@@ -405,70 +369,34 @@ class Timeline:
         were late with the pull, no more.
         """
         if self._repeats_in_a_row == 0:
-            self._repeats_since = max(now, self._received)
+            self._repeats_since = max(now, self._lead.received)
         dropped = self._repeats_in_a_row
         self._repeats_in_a_row += stretch.repeats
         passed = now - self._repeats_since
         if passed < PACED_S or dropped * self.period > 2.0 * passed or stretch.repeats < samples:
             return False
-        self._recent[:] = np.nan  # the stamps to come are seen for the first time
+        self._seen.forget()
         stretch.repeats = 0
         stretch.lost = dropped
-        self._apart += dropped
+        self._line.apart(dropped)
         self._jump(stamp)
         return True
 
-    def _remember(self, stamps: NDArray[np.float64]) -> None:
-        length = len(self._recent)
-        stamps = stamps[-length:]
-        place = self._seen % length
-        fits = min(len(stamps), length - place)
-        self._recent[place : place + fits] = stamps[:fits]
-        if fits < len(stamps):
-            self._recent[: len(stamps) - fits] = stamps[fits:]
-
-    # tracking
-
     def _break(self, stamps: NDArray[np.float64], limit: float) -> int:
         """How many of the first samples come without a break."""
-        for i in range(1, len(stamps)):
-            if not abs(float(stamps[i]) - self._next - i * self.period) <= limit:
+        line = self._line
+        for i, stamp in enumerate(stamps.tolist()):
+            if i and not abs(stamp - line.next - i * line.period) <= limit:
                 return i
         return len(stamps)
 
-    def _accept(self, stamps: NDArray[np.float64], first_error: float, last_error: float, now: float) -> None:
-        samples = len(stamps)
-        if len(stamps) <= len(self._recent):
-            self._remember(stamps)
-        self._newest = float(stamps[samples - 1])
-        self._received = now
+    def _accept(self, samples: int, first: float, last: float, error: float, now: float) -> None:
+        """Take samples of which the first is `error` seconds off the line."""
+        line = self._line
+        last_error = last - line.next - (samples - 1) * line.period
+        line.accept(samples, first, last, error, last_error)
         self._repeats_in_a_row = 0
-        self._lead = max(self._newest - now, self._lead - LEAD_FALLS * samples * self._nominal)
-        self._track(0.5 * (first_error + last_error), samples)
-        if self._updates > 2:  # before, the real rate is not known
-            largest = max(abs(first_error), abs(last_error))
-            self._spread = max(largest, self._spread * math.exp(-samples * self._nominal / SPREAD_S))
-
-    def _track(self, error: float, samples: int) -> None:
-        """Follow phase and rate: a least-squares line at first, then one that forgets with `TRACK_S`."""
-        self._updates += 1
-        k = 1.0 + (self._seen + SETTLED_S / self._nominal) / samples
-        share = min(1.0, samples * self._nominal / TRACK_S)
-        phase = min(1.0, max(2.0 * (2 * k - 1) / (k * (k + 1)), share))
-        rate = max(6.0 / (k * (k + 1)), 0.25 * share * share)
-        self._apart += 0.5 * samples
-        self._next += samples * self.period + phase * error
-        before = self.period
-        self._turn(min(1.0, rate) * error / self._apart)
-        self._next += 0.5 * samples * (self.period - before)  # the line turns about the centre of the stretch
-        self._apart = 0.5 * samples
-        self._seen += samples
-        length = min(self._seen, JITTER_S / self._nominal)  # a plain mean at first
-        self._jitter += min(1.0, samples / length) * (abs(error) - self._jitter)
-
-    def _turn(self, change: float) -> None:
-        least, most = self._nominal * (1 - LARGEST_RATE_ERROR), self._nominal * (1 + LARGEST_RATE_ERROR)
-        self.period = min(most, max(least, self.period + change))
+        self._lead.accept(last, now, samples * line.nominal)
 
 
 def _equal(stamps: NDArray[np.float64]) -> int:

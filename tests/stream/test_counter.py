@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myodrive.stream.counter import PROBED, SampleCounter, check_counts
+from myodrive.stream.counter import PROBED, SampleCounter, _unbroken_kernel, check_counts, unbroken_reference
 from myodrive.stream.errors import StreamError
 from myodrive.stream.timeline import Timeline
 
@@ -258,3 +258,18 @@ def test_a_counter_is_taken_for_one_at_its_wrap_and_across_a_gap(dtype, wrap):
     number = np.arange(PROBED) + (wrap - 10 if wrap <= 2**32 else 0)
     number[20:] += 100
     check_counts(in_format(number, dtype, wrap), 64, "emg")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    begin=st.integers(-300, 2**32),
+    steps=st.lists(st.sampled_from([1] * 12 + [0, -7, 2, 9, 257, -255, 1 - 2**16, np.nan, np.inf, 2**60]), max_size=30),
+    wrap=st.sampled_from([0, 2**8, 2**16, 2**32]),
+)
+def test_the_kernel_and_its_twin_find_the_same_break(begin, steps, wrap):
+    values = [float(begin)]
+    for step in steps:
+        odd = not abs(step) < 2**53
+        values.append(step if odd else next(v for v in reversed(values) if abs(v) < 2**53) + step)
+    values = np.array(values)
+    assert _unbroken_kernel(values, len(values), wrap) == unbroken_reference(values, wrap) > 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from myodrive.stream.seen_stamps import print_rows
 from myodrive.stream.timeline import Timeline
 
 
@@ -18,10 +19,10 @@ class Count:
         self.samples_in = self.lost = self.gaps = self.repeats = 0
         self.gap_places = []
 
-    def pull(self, stamps, now):
+    def pull(self, stamps, now, prints=None):
         taken = 0
         while taken < len(stamps):
-            stretch = self.timeline.account(stamps[taken:], now)
+            stretch = self.timeline.account(stamps[taken:], now, None if prints is None else prints[taken:])
             assert stretch.samples >= 0
             assert stretch.lost >= 0
             assert stretch.samples + stretch.repeats > 0  # it always gets on
@@ -39,17 +40,17 @@ class Count:
         return self.samples_in + self.lost - 1
 
 
-def feed(stamps, sizes, fs_hz, arrived=None):
+def feed(stamps, sizes, fs_hz, arrived=None, prints=None):
     """Pull `stamps` in pieces of `sizes`; each piece is received 1 ms after its newest stamp unless `arrived` says."""
     count = Count(fs_hz)
     if arrived is None:
         arrived = np.fmax.accumulate(stamps) + 1e-3
     start, i = 0, 0
     while start < len(stamps):
-        part = stamps[start : start + sizes[i % len(sizes)]]
-        start += len(part)
+        part = slice(start, min(len(stamps), start + sizes[i % len(sizes)]))
+        start = part.stop
         i += 1
-        count.pull(part, arrived[start - 1])
+        count.pull(stamps[part], arrived[start - 1], None if prints is None else prints[part])
     return count
 
 
@@ -430,3 +431,130 @@ def test_a_counted_stream_whose_stamps_are_in_a_wrong_unit_is_followed_through_e
     timeline.follow(stamps, 0, 1000.0)
     assert timeline.clock_jumps > 1000
     assert timeline.newest == pytest.approx(stamps[-1], abs=1e-3)
+
+
+JITTERS = {
+    "0.06 of a period": lambda rng, n: rng.normal(0, 3e-5, n),
+    "1 period": lambda rng, n: rng.normal(0, 5e-4, n),
+    "1 ms": lambda rng, n: rng.normal(0, 1e-3, n),
+    "5 ms": lambda rng, n: rng.normal(0, 5e-3, n),
+    "late": lambda rng, n: rng.exponential(1e-3, n),
+}
+
+
+@pytest.mark.parametrize("jitter", JITTERS)
+@pytest.mark.parametrize("chunk", [8, 32, 128, 256, 512])
+@pytest.mark.parametrize("pull", [8, 512])
+def test_jitter_is_no_gap_from_the_first_chunk_on_however_long_chunks_are(jitter, chunk, pull):
+    for seed in range(100, 110):
+        stamps = jittered(seed, 2048.0, chunk, 4, JITTERS[jitter])
+        count = feed(stamps, [min(pull, chunk)], 2048.0)
+        assert (count.lost, count.repeats, count.timeline.clock_jumps) == (0, 0, 0)
+        assert count.timeline.exact == (jitter == "0.06 of a period")
+
+
+@pytest.mark.parametrize("chunk", [64, 256, 512])
+@pytest.mark.parametrize("place", [1, 4, 7])
+@pytest.mark.parametrize("lost", [1, 5, 60])
+def test_a_gap_while_good_stamps_are_learnt_is_counted_to_the_sample_once_they_are(chunk, place, lost):
+    for seed in range(100, 105):
+        stamps = jittered(seed, 2048.0, chunk, 16 * chunk / 2048, JITTERS["0.06 of a period"])
+        stamps[place * chunk :] += lost / 2048
+        early = feed(stamps[: place * chunk + 16], [8], 2048.0)
+        assert early.lost == (0 if early.timeline.timing == "estimated" else lost)
+        count = feed(stamps, [8], 2048.0)
+        assert (count.lost, count.repeats, count.timeline.timing) == (lost, 0, "exact")
+
+
+@pytest.mark.parametrize("chunk", [64, 256, 512])
+@pytest.mark.parametrize("jitter", ["1 period", "1 ms"])
+@pytest.mark.parametrize("place", [1, 4, 7])
+def test_a_gap_beyond_jitter_that_is_being_learnt_is_estimated_once_it_is(chunk, jitter, place):
+    for seed in range(100, 105):
+        stamps = jittered(seed, 2048.0, chunk, 16 * chunk / 2048, JITTERS[jitter])
+        stamps[place * chunk :] += 80 / 2048
+        count = feed(stamps, [8], 2048.0)
+        assert count.timeline.timing == "estimated"
+        assert abs(count.lost - 80) <= 15
+        assert count.repeats == 0
+
+
+def values_of(samples, channels=8, seed=100):
+    """The prints of that many samples of noise."""
+    signal = np.random.default_rng(seed).normal(0, 50, (samples, channels)).astype(np.float32)
+    prints = np.zeros(samples, np.int64)
+    print_rows(signal.view(np.int32), samples, prints)
+    return prints
+
+
+@settings(max_examples=80, deadline=None)
+@given(sizes=SIZES, periods=st.lists(st.integers(1, 1990), min_size=1, max_size=4), part=st.sampled_from([0.0, 0.3]))
+def test_with_its_values_a_clock_set_back_costs_nothing_whatever_it_is_set_back_by(sizes, periods, part):
+    stamps = 5000 + np.arange(12_000) / 2000
+    arrived = stamps + 1e-3
+    for i, back in enumerate(periods):
+        stamps[3003 + 2000 * i :] -= (back + part) / 2000
+    count = feed(stamps, sizes, 2000.0, arrived, values_of(12_000))
+    assert (count.lost, count.repeats, count.samples_in) == (0, 0, 12_000)
+    if part == 0.0 and min(periods) > 1:  # back by one period: as if a stamp came twice
+        assert count.timeline.clock_jumps == len(periods)
+        assert count.timeline.timing == "exact"
+
+
+@pytest.mark.parametrize("jitter_ms", [1, 3])
+@pytest.mark.parametrize("back_s", [0.1, 0.5, 0.9])
+def test_with_its_values_a_clock_set_back_under_jitter_costs_nothing(jitter_ms, back_s):
+    stamps = jittered(100, 2000.0, 8, 6, lambda rng, n: rng.normal(0, jitter_ms * 1e-3, n))
+    arrived = 10 + np.arange(12_000) / 2000 + 0.01
+    stamps[8000:] -= back_s
+    count = feed(stamps, [8], 2000.0, arrived, values_of(12_000))
+    assert (count.lost, count.repeats, count.timeline.clock_jumps) == (0, 0, 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    sizes=SIZES,
+    twice=st.dictionaries(st.integers(1100, 5900), st.integers(2, 300), min_size=1, max_size=12),
+    set_back=st.one_of(st.none(), st.integers(41, 1500)),
+    late_s=st.sampled_from([0.0, 0.1]),
+)
+def test_with_their_values_samples_sent_again_are_still_dropped_however_late(sizes, twice, set_back, late_s):
+    stamps, arrived = 50 + np.arange(6000) / 2000, 50 + np.arange(6000) / 2000 + 1e-3
+    if set_back is not None:
+        stamps[3000:] -= set_back / 2000
+    order, waited = [], []
+    for i in range(6000):
+        order.append(i)
+        waited.append(late_s * (len(order) > i + 1))
+        if i in twice:
+            again = [k for k in range(i + 1 - twice[i], i + 1) if set_back is None or k >= 3000 or i < 3000]
+            order += again
+            waited += [late_s] * len(again)
+    arrived = np.maximum.accumulate(arrived[order]) + waited
+    count = feed(stamps[order], sizes, 2000.0, arrived, values_of(6000)[order])
+    assert (count.samples_in, count.lost, count.repeats) == (6000, 0, len(order) - 6000)
+
+
+def test_dead_channels_say_nothing_and_the_pace_tells_a_clock_set_back():
+    stamps = 5000 + np.arange(12_000) / 2000
+    arrived = stamps + 1e-3
+    stamps[6003:] -= 0.5
+    count = feed(stamps, [8], 2000.0, arrived, np.full(12_000, 1))
+    assert count.timeline.clock_jumps == 1
+    assert count.lost == count.repeats < 0.07 * 2000
+    assert count.sample == 11_999
+
+
+@pytest.mark.parametrize("back_s", [0.5, 0.5003, 7.0])
+def test_a_clock_that_was_set_back_and_is_set_right_again_costs_nothing(back_s):
+    stamps = 5000 + np.arange(16_000) / 2000
+    arrived = stamps + 1e-3
+    stamps[4003:9001] -= back_s
+    count = feed(stamps, [8], 2000.0, arrived, values_of(16_000))
+    assert (count.lost, count.repeats, count.timeline.clock_jumps) == (0, 0, 2)
+    number = np.arange(16_000)
+    number[12_000:] += 900  # a gap that takes its time, after all that
+    count = feed(
+        stamps + (number - np.arange(16_000)) / 2000, [8], 2000.0, 5000 + number / 2000 + 1e-3, values_of(16_000)
+    )
+    assert (count.lost, count.repeats, count.timeline.clock_jumps) == (900, 0, 2)

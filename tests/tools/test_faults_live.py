@@ -74,6 +74,15 @@ def test_what_was_never_sent_is_lost_and_everything_else_in_its_place(heard, how
     assert misplaced(number) == 0
 
 
+def test_a_clock_set_back_by_whole_periods_costs_nothing_and_chunks_sent_twice_are_still_dropped(heard):
+    source, number, process = heard(["clock@1:0.8,jump=-0.5", "duplicate@0.4:2,share=0.1"])
+    truth = json.loads(process.communicate(timeout=10)[0])
+    assert source.samples_lost == truth["never_sent"] == 0
+    assert source.repeats == truth["repeated"] > 0
+    assert source.timeline.clock_jumps == 2
+    assert misplaced(number) == 0
+
+
 def test_the_amplifiers_absence_is_lost_to_the_sample(heard):
     source, number, _ = heard(["die@0.5:1"], seconds=5)
     assert (source.reconnects, source.gaps) == (1, 1)
