@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..stream.decoder_file import BLOCK, DecoderInfo, decoder_from_bytes, metadata_of, read_decoder
 from ..stream.errors import DecoderError, OptionError
-from ..stream.onnx_file import Array, read_onnx
+from ..stream.onnx_fields import Array
+from ..stream.onnx_file import read_onnx
 from .parity import TOLERANCE, check_parity
 
 _TEMPLATE = Path(__file__).with_name("decoder_template.onnx")

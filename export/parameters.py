@@ -107,8 +107,9 @@ def exported(encoder: Encoder, metadata: dict[str, Any], examples: tuple[torch.T
 
 def parity(raw: bytes, encoder: Encoder, examples: tuple[torch.Tensor, ...]) -> float:
     """Largest difference between the graph and the module, in the module's standard deviations."""
-    import onnxruntime
     import torch
+
+    from ..stream.onnx_runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

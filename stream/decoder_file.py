@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from .errors import DecoderError
 from .geometry import Geometry
-from .onnx_file import Node, OnnxFile, read_onnx
+from .onnx_file import OnnxFile, read_onnx
+from .onnx_graph import Node
 
 SCHEMA = 1
 SCHEMA_WITH_CANCELLATION = 2

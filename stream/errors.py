@@ -25,6 +25,10 @@ class StreamError(MyodriveError):
     """A stream is missing or of a kind that cannot be decoded: look at the amplifier's LSL program."""
 
 
+class MissingStreamError(StreamError):
+    """No stream of the name is on: wait, or correct the name."""
+
+
 class SilentStreamError(StreamError):
     """A stream is there but sends no samples: wait, or start the measurement at the amplifier."""
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 
 import pylsl
 
-from .errors import SilentStreamError, StreamError
+from .errors import MissingStreamError, SilentStreamError, StreamError
 from .lsl import quieten
 from .source_info import SourceInfo, describe
 
 RESOLVE_S = 1.0
+MISSING_S = 2.0  # without a stream of the name: then it is said which streams are there
+OTHERS_S = 0.5  # how long those are looked for
+MOST_NAMED, LONGEST_NAME = 8, 80
 NAMESAKES_S = 0.5  # how long another stream of the same name is looked for
 BUFFER_S = 30  # liblsl drops the oldest samples beyond this, and the timeline counts them
 OPEN_TIMEOUT_S = 5.0
@@ -79,6 +82,26 @@ def _resolve_by(key: str, value: str, timeout_s: float, minimum: int) -> list[py
     return list(pylsl.resolve_byprop(key, value, minimum=minimum, timeout=timeout_s))
 
 
+def missing(name: str, waited_s: float | None = None) -> MissingStreamError:
+    """What is said when no stream of a name is on, or came in a time: which streams are there instead.
+
+    It takes half a second to find out.
+    """
+    quieten()
+    names = sorted({info.name() for info in pylsl.resolve_streams(OTHERS_S)} - {name})
+    listed = ", ".join(f'"{_printable(other)}"' for other in names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        listed += f" and {len(names) - MOST_NAMED} more"
+    start = "start the amplifier's LSL program"
+    others = f"only {listed}: choose one with --stream, or {start}" if names else f"nor any other: {start}"
+    is_on = "is on" if waited_s is None else f"appeared within {waited_s:g} s"
+    return MissingStreamError(f'no stream named "{_printable(name)}" {is_on}, {others}')
+
+
+def _printable(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name[:LONGEST_NAME])
+
+
 class StreamFinder:
     """Looks for a stream until it is found or told to stop.
 
@@ -119,13 +142,19 @@ class StreamFinder:
 
     @property
     def refusal(self) -> StreamError | None:
-        """Why the stream on the network is not taken; SilentStreamError while samples of it are waited for."""
+        """Why the stream on the network is not taken.
+
+        MissingStreamError where none of the name has come for a while, SilentStreamError while samples of one are
+        waited for.
+        """
         since = self._probing_since
         if since is not None and time.monotonic() - since > SILENT_S:
             return self._silent
         return self._refusal
 
     def _look(self) -> None:
+        begun = time.monotonic()
+        seen = False
         while not self._stop.is_set():
             candidates = self._candidates(1, RESOLVE_S)
             if candidates and self._source_id is None:
@@ -135,7 +164,11 @@ class StreamFinder:
                     f'a stream named "{self._name}" is on, but not the one with source id "{self._source_id}": '
                     "if it is the same amplifier, start this program again"
                 )
+            seen = seen or bool(candidates)
             if not candidates:
+                if not seen and self._source_id is None and time.monotonic() - begun > MISSING_S:
+                    seen = True  # once is enough: from now on it is only waited
+                    self._refusal = missing(self._name)
                 self._stop.wait(0.2)
                 continue
             if self._source_id is None and len({info.source_id() for info in candidates}) > 1:

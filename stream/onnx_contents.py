@@ -6,14 +6,7 @@ Runtime reads it is enough to know that it is one plain graph of standard operat
 
 from __future__ import annotations
 
-from .onnx_file import (
-    STANDARD_DOMAINS,
-    AttributeField,
-    GraphField,
-    ModelField,
-    NodeField,
-    TensorField,
-)
+from .onnx_fields import STANDARD_DOMAINS, AttributeField, GraphField, ModelField, NodeField, TensorField
 from .protobuf import Damaged, Field, Walk, shown
 
 MOST_PARTS = 200_000  # fields of the whole file; a transformer has some ten thousand

@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from .average import SNR_WINDOW_S, snr_db, window_samples
 from .decoder_file import FilterSettings
 from .errors import MismatchError, ParameterModelError
 from .geometry import Geometry
+from .onnx_runtime import onnxruntime
 from .parameter_file import FEWEST_COLUMNS, ParameterFile, fullest_column, misfit
 from .spectrum import spectrum_matrix
 

@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from .decoder_file import BLOCK
 from .errors import DecoderError, OptionError, ProviderError
+from .onnx_runtime import onnxruntime
 
 WARM_UP_RUNS = 50  # the first runs plan memory and pack the filters; p50 is reached within a few
 

@@ -12,7 +12,8 @@ from .decoder_file import BLOCK, Decoder
 from .detect import Terms
 from .errors import OptionError
 from .masking import Mask, Masking
-from .onnx_file import Array, read_onnx
+from .onnx_fields import Array
+from .onnx_file import read_onnx
 from .session import SourceSession
 from .whiten import Whitener
 

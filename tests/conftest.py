@@ -3,11 +3,14 @@
 import importlib.util
 import os
 import socket
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for tests that import ONNX Runtime themselves
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -72,6 +75,19 @@ def parameter_graph():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def until():
+    """Wait until a condition holds, so many seconds at most; its last value."""
+
+    def wait(condition, seconds=20.0):
+        deadline = time.monotonic() + seconds
+        while not (found := condition()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return found
+
+    return wait
 
 
 def pytest_collection_modifyitems(config, items):

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,7 +28,7 @@ from .commands.decode import decode, selected
 from .faults import ON_SAMPLES, Fault, FaultPlan
 from .parameters import NONE
 from .ports import control_address, free_port_pair
-from .processes import finish, json_of, output_of, start
+from .processes import decoder_of, finish, output_of, start
 from .recording import BUNDLED, Recording, read_recording
 from .subscriber import STALE_S, Subscriber, ask
 
@@ -127,10 +126,7 @@ def faults(
     rows: list[dict[str, Any]] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = decoder or str(Path(folder) / "decoder.onnx")
-        if decoder is None:
-            progress(0.0, "calibrating")
-            json_of(["calibrate", recording, "-o", path, "--json"])
+        path = decoder_of(recording, decoder, folder, progress)
         used, played = read_decoder(path), read_recording(recording)
         begun = time.monotonic()
         for one in every:

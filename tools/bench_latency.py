@@ -25,7 +25,7 @@ from ..stream.messages import Params, Spikes, decode
 from ..stream.pipeline import Pipeline
 from .bench_throughput import stage_costs
 from .ports import control_address, free_port_pair
-from .processes import finish, json_of, output_of, start
+from .processes import decoder_of, finish, output_of, start
 from .recording import BUNDLED, read_recording
 from .subscriber import ask
 from .synthetic_decoder import with_units
@@ -62,10 +62,7 @@ def latency(
         As `run` takes it: a parameter model, "none", or by default the shipped one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        calibrated = decoder_path or str(Path(folder) / "calibrated.onnx")
-        if decoder_path is None:
-            progress(0.0, "calibrating")
-            json_of(["calibrate", recording, "-o", calibrated, "--json"])
+        calibrated = decoder_of(recording, decoder_path, folder, progress)
         path = Path(folder) / "decoder.onnx"
         decoder = with_units(read_decoder(calibrated), units, path)
         options = ["--provider", provider, *([] if params is None else ["--params", params])]

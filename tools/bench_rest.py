@@ -22,7 +22,7 @@ from ..stream.decoder_file import Decoder, read_decoder
 from ..stream.pipeline import Pipeline
 from .commands.decode import decode, selected
 from .faults import Fault, FaultPlan
-from .processes import json_of
+from .processes import decoder_of
 from .recording import BUNDLED, read_recording
 
 SEGMENT = 256  # samples of a spectrum
@@ -69,10 +69,7 @@ def rest(
     """
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = decoder or str(Path(folder) / "decoder.onnx")
-        if decoder is None:
-            progress(0.0, "calibrating")
-            json_of(["calibrate", recording, "-o", path, "--json"])
+        path = decoder_of(recording, decoder, folder, progress)
         used = read_decoder(path)
     played = read_recording(recording)
     emg = selected(played, used)

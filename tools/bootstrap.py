@@ -87,7 +87,7 @@ class Environment:
                 self.folder.unlink()
             else:
                 shutil.rmtree(self.folder)
-        made = subprocess.run([sys.executable, "-m", "venv", self.folder], capture_output=True, text=True)
+        made = subprocess.run([sys.executable, "-P", "-m", "venv", self.folder], capture_output=True, text=True)
         if made.returncode != 0:
             shutil.rmtree(self.folder, ignore_errors=True)
             reason = (made.stderr or made.stdout).strip().splitlines()

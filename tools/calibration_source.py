@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
 from ..stream.errors import OptionError, RecordingError, StreamError
-from ..stream.finder import open_stream, resolve
+from ..stream.finder import MISSING_S, missing, open_stream, resolve
 from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
 from ..stream.source_info import SourceInfo, names_no_unit, own_labels
@@ -84,8 +84,23 @@ def from_stream(
     gain: float | None,
     progress: Callable[[float, str], None],
     say: Callable[[str], None],
+    counter: int | None = None,
 ) -> CalibrationInput:
     """Record `seconds` of a live stream.
+
+    Parameters
+    ----------
+    name : str
+    seconds : float
+    channels : list of int or None
+        All but the counter by default.
+    grid_name : str or None
+        Overrides the places that the stream gives.
+    gain : float or None
+        uV per number, where the stream does not say.
+    progress, say : callable
+    counter : int or None
+        Channel of the stream that counts samples.
 
     Raises
     ------
@@ -96,15 +111,20 @@ def from_stream(
     """
     if not 1 <= seconds <= 3600:
         raise OptionError(f"{seconds:g} s cannot be calibrated on: give 10 to 60 s")
-    source = describe_stream(name)
-    index = list(range(source.channels)) if channels is None else channels
+    source = describe_stream(name, say)
+    index = [c for c in range(source.channels) if c != counter] if channels is None else channels
     _check_selection(index, source.channels, f'stream "{name}"')
-    geometry = _grid_for(grid_name, len(index)) if grid_name is not None else geometry_of(source, np.array(index))
+    if grid_name is None:
+        geometry = geometry_of(source, np.array(index))
+    else:
+        geometry = _grid_for(grid_name, len(index))
+        if differs(geometry, source, np.array(index)):
+            say(f'stream "{name}" says that its electrodes lie elsewhere than {grid_name} has them: --grid is taken')
     if gain is None and names_no_unit(source, np.array(index)):
         say(f'stream "{name}" names no unit: its numbers are taken as uV; give --gain if they are not')
     samples = round(seconds * source.fs_hz)
     emg = np.zeros((samples, len(index)), np.float32)
-    stream = StreamSource(name, np.array(index), source.fs_hz, HOP, lambda found: None, gain)
+    stream = StreamSource(name, np.array(index), source.fs_hz, HOP, lambda found: None, gain, counter)
     taken, lost = 0, 0
     deadline = time.monotonic() + seconds * 1.5 + FIND_S
     try:
@@ -137,11 +157,19 @@ def from_stream(
     )
 
 
-def describe_stream(name: str, wait_s: float = FIND_S) -> SourceInfo:
-    """Look a stream up by name and read its description."""
-    infos = resolve(name, None, wait_s)
+def describe_stream(name: str, say: Callable[[str], None], wait_s: float = FIND_S) -> SourceInfo:
+    """Look a stream up by name and read its description; which others there are is said once it is not there at once.
+
+    Raises
+    ------
+    StreamError
+    """
+    infos = resolve(name, None, min(MISSING_S, wait_s))
+    if not infos and wait_s > MISSING_S:
+        say(f"{missing(name)}; still waiting")
+        infos = resolve(name, None, wait_s - MISSING_S)
     if not infos:
-        raise StreamError(f'no stream named "{name}" appeared within {wait_s:g} s: start the amplifier\'s LSL program')
+        raise missing(name, wait_s)
     infos = resolve(name, None, SECOND_S, minimum=2) or infos
     if len({info.source_id() for info in infos}) > 1:
         raise StreamError(f'{len(infos)} streams are named "{name}": give each its own name, or stop all but one')
@@ -177,6 +205,19 @@ def geometry_of(source: SourceInfo, index: NDArray[np.int64]) -> Geometry:
     if len(set(zip(row.tolist(), col.tolist(), strict=True))) != len(row):
         raise OptionError(f'stream "{source.name}" places two channels on one electrode: give a file with --grid')
     return Geometry(row, col, ied_mm, int(row.max()) + 1, int(col.max()) + 1)
+
+
+def differs(geometry: Geometry, source: SourceInfo, index: NDArray[np.int64]) -> bool:
+    """Whether a stream gives places of the channels in `index`, and others than `geometry`, wherever its origin is."""
+    if source.positions is None:
+        return False
+    known = np.isfinite(source.positions[index][:, [0, 2]]).all(axis=1)
+    if not known.any():
+        return False
+    said = source.positions[index][known][:, [0, 2]]  # mm
+    meant = np.column_stack([geometry.across_mm(), geometry.along_mm()])[known]
+    apart = said - said[0] - (meant - meant[0])
+    return bool(np.abs(apart).max() > 0.25 * geometry.ied_mm)
 
 
 def refuse_what_is_no_number(emg: NDArray[np.float32], index: Sequence[int], path: str | os.PathLike[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 
 HEAD = 8192  # bytes at either end that half of all damage is aimed at: there is the structure, elsewhere are numbers
@@ -13,6 +16,26 @@ def damaged(raw: bytes, rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.choice([1, 1, 1, 2, 4]))):
         raw = FAULTS[int(rng.integers(len(FAULTS)))](raw, rng)
     return raw
+
+
+def damaged_copy(whole: Path, copy: Path, rng: np.random.Generator) -> None:
+    """Write a damaged copy of a file, or of a folder in which one file is damaged, gone, empty or another's."""
+    if whole.is_file():
+        copy.write_bytes(damaged(whole.read_bytes(), rng))
+        return
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(whole, copy)
+    files = sorted(path for path in copy.iterdir() if path.is_file())
+    hit = files[int(rng.integers(len(files)))]
+    how = int(rng.integers(12))
+    if how == 0:
+        hit.unlink()
+    elif how == 1:
+        hit.write_bytes(b"")
+    elif how == 2:
+        hit.write_bytes(files[int(rng.integers(len(files)))].read_bytes())
+    else:
+        hit.write_bytes(damaged(hit.read_bytes(), rng))
 
 
 def place(raw: bytes, rng: np.random.Generator) -> int:

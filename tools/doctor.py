@@ -62,7 +62,7 @@ def _packages() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    import onnxruntime
+    from ..stream.onnx_runtime import onnxruntime
 
     providers = onnxruntime.get_available_providers()
     found = f"{onnxruntime.__version__}, built with {', '.join(p.removesuffix('ExecutionProvider') for p in providers)}"

@@ -1,4 +1,4 @@
-"""Reads damaged copies of a file, one after the other, as the commands do; a process of its own, for it may die of it.
+"""Reads damaged copies of a file or a session, as the commands do; a process of its own, for it may die of it.
 
 python -m myodrive.tools.hostile_files KIND FILE FIRST LAST
 
@@ -19,13 +19,34 @@ import numpy as np
 from ..stream.decoder_file import read_decoder
 from ..stream.errors import MyodriveError
 from ..stream.parameter_file import read_parameter_file
-from .damage import damaged
+from .damage import damaged_copy
 from .recording import read_recording
+from .replay import replay
+from .replay_compare import compare
+from .session_file import Session
+
+
+def check_session(folder: Path) -> None:
+    """All that `myodrive replay --check` does.
+
+    Raises
+    ------
+    RecordingError, DecoderError, ParameterModelError, OptionError, ProviderError
+    AssertionError
+        What it found cannot be told on a line.
+    """
+    session = Session(folder)
+    session.look_through()
+    compared = compare(session, replay(session, keep=True))
+    assert compared.difference.isprintable()
+    assert len(compared.difference) < LONGEST_REFUSAL
+
 
 READERS: dict[str, Callable[[Path], object]] = {
     "decoder": read_decoder,
     "parameters": read_parameter_file,
     "recording": read_recording,
+    "session": check_session,
 }
 MEMORY = 4 << 30  # bytes; where the system can bound it
 LONGEST_REFUSAL = 1000
@@ -35,7 +56,6 @@ SETTLED = 200  # files after which memory is taken as settled
 def main(arguments: list[str]) -> int:
     """Read copies FIRST to LAST - 1."""
     kind, path, first, last = arguments[0], Path(arguments[1]), int(arguments[2]), int(arguments[3])
-    whole = path.read_bytes()
     with contextlib.suppress(ImportError):
         import resource
 
@@ -44,7 +64,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for seed in range(first, last):
-            copy.write_bytes(damaged(whole, np.random.default_rng(seed)))
+            damaged_copy(path, copy, np.random.default_rng(seed))
             print(seed, end=" ", flush=True)
             print(outcome(READERS[kind], copy), flush=True)
             if seed == first + min(SETTLED, (last - first) // 2):
@@ -59,7 +79,7 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
         read(path)
     except MyodriveError as error:
         sentence = str(error)
-        return "refused" if len(sentence) < LONGEST_REFUSAL and "\n" not in sentence else "refused at length"
+        return "refused" if len(sentence) < LONGEST_REFUSAL and sentence.isprintable() else "refused at length"
     except Exception as error:
         return f"escaped {type(error).__name__}"
     return "read"

@@ -15,7 +15,8 @@ from ..stream.curve import read_server_keys
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
 from ..stream.endpoints import Endpoints, next_port
-from ..stream.errors import AddressError, SilentStreamError, StreamError
+from ..stream.errors import AddressError, MissingStreamError, SilentStreamError, StreamError
+from ..stream.finder import missing
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
 from ..stream.mask_worker import Live
@@ -28,7 +29,7 @@ from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, name
 from .open_files import allow_many
 from .parameters import ChosenModel, choose_model
 from .recorder import Recorder, session_info
-from .session_file import SessionInfo
+from .session_info import SessionInfo
 from .signals import stopped_by_signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -140,7 +141,7 @@ def run_live(
         if chosen.model is not None:
             worker = NotedWorker(ParameterWorker(chosen.model, pipeline.averager))
 
-        told = threading.Event()
+        told, told_missing = threading.Event(), threading.Event()
 
         def check(found: SourceInfo) -> None:
             check_fit(found, decoder)
@@ -148,6 +149,12 @@ def run_live(
             if settings.gain is None and names_no_unit(found, index) and not told.is_set():
                 told.set()
                 say(f'stream "{found.name}" names no unit: its numbers are taken as uV; give --gain if they are not')
+
+        def never_came() -> bool:
+            if isinstance(source.refusal, MissingStreamError) and not told_missing.is_set():
+                told_missing.set()
+                say(f"{source.refusal}; still waiting")
+            return _never_came(source, opened, settings.wait_s)
 
         source = StreamSource(
             settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain, settings.counter
@@ -167,14 +174,14 @@ def run_live(
         say(f'messages on {settings.bind}, control on the next port; waiting for stream "{settings.stream}"')
         run(
             source, pipeline, reporter, seconds=settings.seconds,
-            stop=lambda: stop() or _never_came(source, opened, settings.wait_s), recording=recording,
+            stop=lambda: stop() or never_came(), recording=recording,
         )  # fmt: skip
         if recorder is not None and recording is not None:
             recorder.close()
             if recording.kept:
                 say(_recorded(settings, recording))
         if source.source is None and not (reporter.stopping or stop()):
-            raise source.refusal or _missing(source.name, settings.seconds or 0.0)
+            raise _said_or_missing(source, settings.seconds or 0.0)
         return LiveResult(reporter.status(), pipeline.session.provider, ready, chosen.line)
     finally:
         if pipeline is not None:
@@ -210,18 +217,17 @@ def _never_came(source: StreamSource, opened: float, wait_s: float) -> bool:
     if source.source is not None:
         return False
     refusal = source.refusal
-    if refusal is not None and not isinstance(refusal, SilentStreamError):
+    if refusal is not None and not isinstance(refusal, MissingStreamError | SilentStreamError):
         raise refusal
     if wait_s and time.perf_counter() - opened > wait_s:
-        raise refusal or _missing(source.name, wait_s)
+        raise _said_or_missing(source, wait_s)
     return False
 
 
-def _missing(name: str, waited_s: float) -> StreamError:
-    return StreamError(
-        f'no stream named "{name}" appeared within {waited_s:g} s: start the amplifier\'s LSL program, '
-        "or wait longer with --wait"
-    )
+def _said_or_missing(source: StreamSource, waited_s: float) -> StreamError:
+    """Why nothing was decoded in all that time."""
+    refusal = source.refusal
+    return missing(source.name, waited_s) if refusal is None or isinstance(refusal, MissingStreamError) else refusal
 
 
 def refuse_open_address(bind: str, curve: str | None, open_network: bool) -> None:

@@ -18,6 +18,7 @@ from ..stream.decoder_file import Channels, DecoderInfo, FilterSettings
 from ..stream.errors import MismatchError, ParameterModelError
 from ..stream.parameter_file import ParameterFile, parameter_file_from_bytes
 from ..stream.parameter_model import ParameterModel
+from .processes import python_command
 
 MEMORY = 4 << 30  # bytes of addresses, most of them libraries'
 TIME_S = 60.0
@@ -43,7 +44,7 @@ def try_apart(file: ParameterFile, info: DecoderInfo) -> None:
     array = _Array(file.path, info.fs_hz, info.channels, info.filter, info.montage)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__],
+            python_command(__name__),
             input=msgspec.json.encode(array) + b"\n" + file.raw, capture_output=True, timeout=TIME_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

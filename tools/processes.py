@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ..stream.errors import StreamError
 
+CLI = "myodrive.tools.cli"
 
-def start(arguments: list[str], module: str = "myodrive.tools.cli") -> subprocess.Popen[bytes]:
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of ours in this Python; none is taken from the working directory (-P)."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def start(arguments: list[str], module: str = CLI) -> subprocess.Popen[bytes]:
     """One of our commands in the background; what it prints, little as it is, can be read at the end."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        python_command(module, *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -61,8 +70,24 @@ def json_of(arguments: list[str]) -> dict[str, Any]:
     SystemExit
         It failed, and has said why on stderr: there is nothing to add.
     """
-    command = [sys.executable, "-m", "myodrive.tools.cli", *arguments]
+    command = python_command(CLI, *arguments)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise SystemExit(1)
     return dict(msgspec.json.decode(done.stdout))
+
+
+def decoder_of(recording: str, given: str | None, folder: str | Path, progress: Callable[[float, str], None]) -> str:
+    """The file of a decoder of `recording`: the one that was `given`, or one made by `calibrate` in `folder`.
+
+    Raises
+    ------
+    SystemExit
+        The calibration failed, and has said why.
+    """
+    if given is not None:
+        return given
+    progress(0.0, "calibrating")
+    path = str(Path(folder) / "calibrated.onnx")
+    json_of(["calibrate", recording, "-o", path, "--json"])
+    return path

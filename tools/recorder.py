@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 import time
 from importlib import metadata
@@ -21,8 +20,12 @@ from ..stream.parameter_file import ParameterFile
 from ..stream.recording import CLOSING, HEAD_WORDS, STARTING, STATE, Recording, reason_in
 from ..stream.ring import Ring
 from .parameters import ChosenModel
+from .processes import python_command
 from .recorder_process import SYNC_S, Orders
-from .session_file import DECODER, INFO, PARAMETERS, SUFFIX, VERSION, SessionInfo, make_folder, write_info, write_synced
+from .segments import SUFFIX
+from .session_file import DECODER, PARAMETERS
+from .session_info import INFO, VERSION, SessionInfo, make_folder, write_info
+from .whole_file import write_synced
 
 RING_S = 8.0  # of samples that the ring holds while the disk is busy
 LEAST_BYTES, MOST_BYTES = 1 << 20, 64 << 20
@@ -88,9 +91,11 @@ class Recorder:
         )  # fmt: skip
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.recorder_process"],
+                python_command(f"{__package__}.recorder_process"),
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the pipeline, which ends the recorder
+                # Ctrl-C is for the pipeline, which ends the recorder. A group of its own and no session: where the
+                # pipeline dies while the recorder stands still (SIGSTOP), the system wakes it, and it finds out.
+                process_group=0,
             )  # fmt: skip
         except OSError as error:
             self._free_memory()

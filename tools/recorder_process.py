@@ -1,7 +1,9 @@
 """The recorder: a process that writes to disk what the live loop put into the ring, and what the pipeline published.
 
 It is started by `recorder.py`, which sends one line of JSON (`Orders`) and then keeps the pipe open. When the pipe
-closes, the pipeline is gone, however it ended: what is left in the ring is written, and the recorder ends.
+closes, the pipeline is gone, however it ended: what is left in the ring is written, and the recorder ends. Even one
+that was stopped does: its group of processes has lost the parent, and POSIX sends such a group SIGHUP, which we ignore,
+and SIGCONT.
 
 Everything is handed to the system 50 times a second and waited for on disk (fsync) twice a second; only then it counts
 as recorded. Where the system cannot write, the recorder says why and ends: a folder that filled up is not tried again.
@@ -38,17 +40,9 @@ from ..stream.recording import (
     write_reason,
 )  # fmt: skip
 from ..stream.ring import Ring
-from .session_file import (
-    INFO,
-    MESSAGE,
-    MESSAGES,
-    NOTE,
-    RAW,
-    TOPIC_LENGTH,
-    SegmentWriter,
-    SessionInfo,
-    write_info,
-)  # fmt: skip
+from .segments import SegmentWriter
+from .session_file import MESSAGE, MESSAGES, NOTE, RAW, TOPIC_LENGTH
+from .session_info import INFO, SessionInfo, write_info
 
 WAIT_MS = 20
 SYNC_S = 0.5
@@ -225,7 +219,7 @@ def main() -> int:
     memory = _attach(orders.memory)
     ring = Ring(memory.buf)
     gone = threading.Event()
-    threading.Thread(target=_watch_parent, args=(gone,), daemon=True).start()
+    threading.Thread(target=watch_parent, args=(gone,), daemon=True).start()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     code = 0
     try:
@@ -281,8 +275,8 @@ def _attach(name: str) -> shared_memory.SharedMemory:
     return memory
 
 
-def _watch_parent(gone: threading.Event) -> None:
-    """Set `gone` when the pipeline has closed its end of our standard input, or died."""
+def watch_parent(gone: threading.Event) -> None:
+    """Set `gone` when whoever started us has closed its end of our standard input, or died."""
     while os.read(0, 1 << 10):  # no lock of a buffer is held, at which the interpreter would abort at its end
         pass
     gone.set()

@@ -9,14 +9,10 @@ changed.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
 from ..stream.average import AverageCopy, SpikeAverager
@@ -24,217 +20,22 @@ from ..stream.curve import read_server_keys
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
 from ..stream.endpoints import Endpoints, next_port, warming
-from ..stream.errors import RecordingError, StreamError
-from ..stream.hop import Hop
+from ..stream.errors import RecordingError
 from ..stream.loop import run
-from ..stream.mask_worker import Masks, Swap, Told
-from ..stream.messages import Message, Spikes, Status, encode, kind_of
+from ..stream.mask_worker import Swap, Told
+from ..stream.messages import Message, Spikes, Status, encode
 from ..stream.parameter_model import ParameterModel
 from ..stream.parameter_worker import Finished
 from ..stream.pipeline import Pipeline
-from ..stream.recording import STALLED, STATES, STEERING, TIMING, TIMINGS, WELCOMED
 from ..stream.reporter import Reporter
 from .live import refuse_open_address
 from .open_files import allow_many
 from .parameters import NONE, ChosenModel, choose_model
-from .session_file import PARAMETERS, Session, Turn
+from .replay_endpoints import LiveEndpoints, Pace, ToldEndpoints
+from .replay_source import SessionSource
+from .session_file import PARAMETERS, Session
 
-SAME_KINDS = ("spikes", "drive", "params", "units")
-COUNTERS = (
-    "state", "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "bad_channels", "bad_reasons",
-    "messages_dropped", "repeats_dropped", "clock_jumps", "timing", "rate_hz", "masked_channels", "masked_since",
-    "masks_late",
-)  # fmt: skip
-UNCOMPARED = ("t_pub", "session")
-ROUNDING = 1e-4  # another processor rounds otherwise
-
-
-class ToldTimeline:
-    """What the timeline said after each turn."""
-
-    def __init__(self, fs_hz: float) -> None:
-        self.newest = 0.0
-        self.period = 1.0 / fs_hz
-        self.clock_jumps = 0
-        self.timing = "exact"
-
-    @property
-    def exact(self) -> bool:
-        """Whether the stamps were good enough to count every missing sample."""
-        return self.timing == "exact"
-
-
-class ToldRecording:
-    """What the recorder had said in each turn."""
-
-    def __init__(self) -> None:
-        self.state = "on"
-        self.recorded_s = 0.0
-        self.reason = ""
-        self.masks: Masks | None = None
-        self.mask_fault = ""
-
-    def begin(self, now: float) -> None:
-        """Nothing: it is recorded already."""
-
-    def look(self) -> None:
-        """Say of the masks what was said."""
-        if self.masks is not None:
-            self.masks.fault = self.mask_fault
-
-    def keep(self, hop: Hop, reported: float, sent: float, tended: float) -> None:
-        """Nothing: it is recorded already."""
-
-    def end(self, now: float) -> None:
-        """Nothing: it is recorded already."""
-
-
-class SessionSource:
-    """A recorded session as a source of hops, a clock, and all else that came from outside.
-
-    Parameters
-    ----------
-    session : Session
-    pace : callable, optional
-        Told the recorded time of a turn before it is handed on; may wait.
-
-    Attributes
-    ----------
-    ended : bool
-    said_end : bool
-        Whether the session goes on to its end, known once it has ended.
-    turn : Turn or None
-        The one in hand.
-    hole : tuple of (int, int) or None
-        First sample period and number of the first ones that the recording lacks; 0 where it lacks only turns without
-        samples, or events.
-    refusal : StreamError or None
-    fault : str
-        What the parameter model's worker had said.
-    """
-
-    def __init__(self, session: Session, pace: Callable[[float], None] = lambda now: None) -> None:
-        info = session.info
-        self.hop = info.hop
-        self.samples_in = self.samples_lost = self.gaps = self.repeats = self.reconnects = 0
-        self.timeline = ToldTimeline(info.fs_hz)
-        self.recording = ToldRecording()
-        self.refusal: StreamError | None = None
-        self.fault = ""
-        self.stalled = False
-        self.turn: Turn | None = None
-        self.hole: tuple[int, int] | None = None
-        self.damage = session.damage
-        self._session = session
-        self._lacking = 0
-        self._pace = pace
-        self._hop = Hop()
-        self._expected = 0
-        self.said_end = False
-        self._times: list[float] = []
-        self._begun = self._ended_at = 0.0
-        self._entries: Iterator[Turn | dict[str, Any]] = session.turns()
-        self._next_turn: Turn | None = None
-        self._waiting: list[dict[str, Any]] = []
-        self._advance()
-        for event in self._waiting:
-            if event.get("event") == "begin":
-                self._begun = _number(event.get("now"))
-        self._times = [self._begun]
-
-    @property
-    def ended(self) -> bool:
-        """Whether every turn was handed on."""
-        return self._next_turn is None
-
-    @property
-    def sample(self) -> int:
-        """The newest sample period accounted for; -1 before the first."""
-        return self.samples_in + self.samples_lost - 1
-
-    @property
-    def cpu_s(self) -> float:
-        """Processor time of the answer that was taken up in this turn; NaN for none."""
-        return math.nan if self.turn is None else self.turn.tick.answered_cpu_s
-
-    def clock(self) -> float:
-        """What the loop read from the clock, in the order in which it asks."""
-        return self._times.pop(0) if self._times else self._ended_at
-
-    def time_of(self, sample: int) -> float:
-        """Time of a sample period near the newest one, s on the LSL clock."""
-        return self.timeline.newest - (self.sample - sample) * self.timeline.period
-
-    def next_hop(self) -> Hop:
-        """The samples of the next turn, 0 where it had none."""
-        turn = self.turn = self._next_turn
-        assert turn is not None
-        for event in self._waiting:
-            self._take(event)
-        self._waiting = []
-        tick, hop = turn.tick, self._hop
-        self._pace(tick.tended)
-        self._lacking += turn.lacking
-        if (turn.missing or turn.lacking) and self.hole is None:
-            self.hole = (turn.missing_from, turn.missing)
-        self.samples_in, self.samples_lost, self.gaps = tick.samples_in, tick.samples_lost, tick.gaps
-        self.repeats, self.reconnects = tick.repeats, tick.reconnects
-        timeline = self.timeline
-        timeline.newest, timeline.period, timeline.clock_jumps = tick.newest, tick.period, tick.clock_jumps
-        timeline.timing = TIMINGS[min(tick.flags >> TIMING & 3, len(TIMINGS) - 1)]
-        self.stalled = bool(tick.flags & STALLED)
-        self.recording.state = STATES[tick.told] if 0 <= tick.told < len(STATES) else "on"
-        hop.samples = tick.samples
-        hop.lost_before = 0
-        if tick.samples:
-            hop.signal = turn.signal
-            hop.first_sample = tick.first_sample
-            hop.lost_before = tick.first_sample - self._expected
-            hop.stamp, hop.arrived = tick.stamp, tick.arrived
-            self._expected = tick.first_sample + tick.samples
-            self._times += [tick.reported, tick.sent]
-        self._times.append(tick.tended)
-        self._ended_at = tick.tended
-        self._advance()
-        return hop
-
-    def newcomers(self) -> set[str] | None:
-        """Prefixes that were subscribed to in this turn."""
-        bits = 0 if self.turn is None else self.turn.tick.newcomers
-        return {f"{kind}/" for n, kind in enumerate(WELCOMED) if bits >> n & 1} or None
-
-    def words(self) -> list[str]:
-        """What the control socket was asked in this turn that steers the loop."""
-        found, words = [], 0 if self.turn is None else self.turn.tick.words
-        while words > 0:
-            if words & 15 < len(STEERING):
-                found.append(STEERING[words & 15])
-            words >>= 4
-        return found
-
-    def _advance(self) -> None:
-        """Find the next turn, and what comes before it."""
-        for entry in self._entries:
-            if isinstance(entry, Turn):
-                self._next_turn = entry
-                return
-            self._waiting.append(entry)
-        self._next_turn = None
-        if self._session.lacking > self._lacking and self.hole is None:
-            self.hole = (self.sample + 1, 0)
-        for event in self._waiting:
-            if event.get("event") == "end":
-                self._ended_at = _number(event.get("now"))
-                self.said_end = True
-
-    def _take(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "refusal":
-            text = str(event.get("text", ""))[:1000]
-            self.refusal = StreamError(text) if text else None
-        elif event.get("event") == "fault":
-            self.fault = str(event.get("text", ""))[:1000]
-        elif event.get("event") == "mask fault":
-            self.recording.mask_fault = str(event.get("text", ""))[:1000]
+KEPT_TIMES, KEPT_MORE = 2, 64 << 20  # bytes kept to compare: times the recorded ones, and more than them
 
 
 class ToldWorker:
@@ -282,76 +83,6 @@ class ToldWorker:
         """Nothing to end."""
 
 
-class KeptPublisher:
-    """Stands where the publisher stands, and hands every message on.
-
-    Parameters
-    ----------
-    source : SessionSource
-    session : str
-    stream : str
-    keep : callable
-        Takes the kind and the message.
-    """
-
-    def __init__(self, source: SessionSource, session: str, stream: str, keep: Callable[[str, Message], None]) -> None:
-        self._source = source
-        self._session = session
-        self._stream = stream
-        self._keep = keep
-        self._seq: dict[str, int] = {}
-
-    @property
-    def dropped(self) -> int:
-        """Messages that the publisher could not send, as it counted."""
-        turn = self._source.turn
-        return 0 if turn is None else turn.tick.messages_dropped
-
-    def send(self, kind: str, message: Message, now: float) -> None:
-        """Stamp `message` and hand it on."""
-        message.seq = self._seq.get(kind, 0)
-        self._seq[kind] = message.seq + 1
-        message.session = self._session
-        message.t_pub = now
-        self._keep(kind, message)
-
-    def topic(self, kind: str) -> bytes:
-        """The topic of `kind`."""
-        return f"{kind}/{self._stream}".encode()
-
-    def newcomers(self) -> set[str] | None:
-        """Prefixes that were subscribed to in this turn."""
-        return self._source.newcomers()
-
-    def wanted(self, kind: str) -> bool:
-        """Whether blocks of `kind` are to be made: they are not recorded."""
-        return False
-
-
-class ToldControl:
-    """The words that the control socket was asked."""
-
-    def __init__(self, source: SessionSource) -> None:
-        self.answer: Callable[[str], dict[str, Any]] = lambda word: {}
-        self._source = source
-
-    def tend(self) -> None:
-        """Do what was asked in this turn."""
-        for word in self._source.words():
-            self.answer(word)
-
-
-class ToldEndpoints:
-    """Both sockets of a session that is run again."""
-
-    refused = 0
-
-    def __init__(self, source: SessionSource, session: str, stream: str, keep: Callable[[str, Message], None]) -> None:
-        self.session = session
-        self.publisher: KeptPublisher = KeptPublisher(source, session, stream, keep)
-        self.control: ToldControl = ToldControl(source)
-
-
 @dataclass
 class Replayed:
     """What a replay gave.
@@ -376,96 +107,6 @@ class Replayed:
     fs_hz: float
 
 
-class LivePublisher(KeptPublisher):
-    """Publishes what is replayed, as if it happened now: times are moved, and `t_pub` is the clock's."""
-
-    def __init__(
-        self, source: SessionSource, endpoints: Endpoints, stream: str, keep: Callable[[str, Message], None]
-    ) -> None:
-        super().__init__(source, endpoints.session, stream, keep)
-        self._live = endpoints.publisher
-        self.moved = 0.0  # from the recorded clock to this one, s
-
-    def send(self, kind: str, message: Message, now: float) -> None:
-        """Keep the message, and publish it."""
-        self._keep(kind, message)
-        message.t += self.moved if message.t else 0.0
-        if isinstance(message, Spikes):
-            message.spike_t = [t + self.moved for t in message.spike_t]
-        self._live.send(kind, message, pylsl.local_clock())
-
-    def newcomers(self) -> set[str] | None:
-        """Those of the recording, and those of now."""
-        return ((super().newcomers() or set()) | (self._live.newcomers() or set())) or None
-
-    def wanted(self, kind: str) -> bool:
-        """Whether anybody subscribes to `kind`."""
-        return self._live.wanted(kind)
-
-
-class LiveControl(ToldControl):
-    """Does what was asked then, and what is asked now."""
-
-    def __init__(self, source: SessionSource, endpoints: Endpoints) -> None:
-        super().__init__(source)
-        self._live = endpoints.control
-
-    def tend(self) -> None:
-        """Do what was asked in this turn, and answer who asks now."""
-        super().tend()
-        self._live.answer = self.answer
-        self._live.tend()
-
-
-class LiveEndpoints(ToldEndpoints):
-    """Both sockets of a session that is run again and published."""
-
-    def __init__(
-        self, source: SessionSource, endpoints: Endpoints, stream: str, keep: Callable[[str, Message], None]
-    ) -> None:
-        self.session = endpoints.session
-        self.publisher: LivePublisher = LivePublisher(source, endpoints, stream, keep)
-        self.control: LiveControl = LiveControl(source, endpoints)
-        self._live = endpoints
-
-    @property
-    def refused(self) -> int:
-        """Connections turned away by CURVE."""
-        return self._live.refused
-
-
-class Pace:
-    """Holds turns back until their time has come.
-
-    Parameters
-    ----------
-    speed : float
-        1 is as fast as it was recorded.
-    stop : callable
-        Asked while it waits whether to go on at once.
-    """
-
-    LONGEST_S = 3600.0
-    STEP_S = 0.1
-
-    def __init__(self, speed: float, stop: Callable[[], bool] = lambda: False) -> None:
-        self._speed = speed
-        self._stop = stop
-        self._start: tuple[float, float] | None = None
-        self.publisher: LivePublisher | None = None
-
-    def __call__(self, recorded: float) -> None:
-        now = pylsl.local_clock()
-        if self._start is None:
-            self._start = now, recorded
-        due = self._start[0] + (recorded - self._start[1]) / self._speed
-        if due - now < self.LONGEST_S:
-            while (left := due - pylsl.local_clock()) > 0 and not self._stop():
-                time.sleep(min(left, self.STEP_S))
-        if self.publisher is not None:
-            self.publisher.moved = due - recorded
-
-
 def replay(
     session: Session,
     *,
@@ -483,7 +124,7 @@ def replay(
     ----------
     session : Session
     keep : bool
-        Keep every message.
+        Keep the messages to be compared; at most twice as many bytes as were recorded, and some.
     bind : str, optional
         Publish the messages there, at `speed` times the pace of the session; else it goes as fast as it can.
     curve : str, optional
@@ -519,14 +160,18 @@ def replay(
     worker = None if chosen.model is None else ToldWorker(chosen.model, source, pipeline.averager)
     discharges: dict[int, list[int]] = {unit.id: [] for unit in decoder.info.units}
     bodies: dict[str, list[bytes]] = {}
+    room = KEPT_TIMES * sum(len(body) for _, body in session.messages()) + KEPT_MORE if keep else 0
 
     def take(kind: str, message: Message) -> None:
         if isinstance(message, Spikes):
             for unit, sample in zip(message.unit, message.spike_sample, strict=True):
                 discharges[unit].append(sample)
             progress(message.sample / info.fs_hz)
-        if keep:
-            bodies.setdefault(kind, []).append(encode(message))
+        nonlocal room
+        if room > 0:
+            body = encode(message)
+            bodies.setdefault(kind, []).append(body)
+            room -= len(body)
 
     endpoints: ToldEndpoints
     live = None
@@ -546,7 +191,7 @@ def replay(
             source, pipeline, reporter, stop=lambda: source.ended or stop(), recording=source.recording,
             clock=source.clock,
         )  # fmt: skip
-        if keep and not source.said_end:
+        if room > 0 and not source.said_end:
             bodies["status"].pop()  # "stopped" is only the end of what was recorded
         return Replayed(
             reporter.status(), discharges, bodies, source.hole, source.samples_in / info.fs_hz, info.fs_hz
@@ -582,116 +227,3 @@ def _parameters(session: Session, decoder: Decoder) -> ChosenModel:
             f'"{session.folder / PARAMETERS}" is not the model that this session ran with: put the right one there'
         )
     return chosen
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
-
-
-# comparing
-
-
-@dataclass
-class Compared:
-    """How the messages of a replay stand against the recorded ones.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-        Messages compared, by kind.
-    difference : str
-        The first one, in words; empty where there is none.
-    rounding : float
-        Largest relative difference between numbers that counts as rounding.
-    until : int or None
-        Sample period up to which was compared, where the recording has a hole.
-    missed : int
-        Recorded numbers that the recorder had missed.
-    beyond : int
-        Recorded messages later than the last recorded turn: the pipeline was ended in between.
-    """
-
-    counts: dict[str, int] = field(default_factory=dict)
-    difference: str = ""
-    rounding: float = 0.0
-    until: int | None = None
-    missed: int = 0
-    beyond: int = 0
-
-    @property
-    def same(self) -> bool:
-        """Whether no message differs."""
-        return not self.difference
-
-
-def compare(session: Session, replayed: Replayed) -> Compared:
-    """Compare the recorded messages with the replayed ones, by kind and number.
-
-    Every field of `spikes`, `drive`, `params` and `units` but `t_pub` and `session`, and the counters of `status`.
-    Beyond a hole in the recording nothing can be the same, so nothing is compared: from the last sample before it on,
-    which messages of a lost turn may name as well.
-    """
-    found = Compared()
-    if replayed.hole is not None:
-        found.until = replayed.hole[0]
-    numbers: dict[str, int] = {}
-    for topic, body in session.messages():
-        kind = kind_of(topic)
-        if kind not in (*SAME_KINDS, "status"):
-            continue
-        message = _map_of(body)
-        seq = message.get("seq") if message is not None else None
-        if message is None or not isinstance(seq, int):
-            continue
-        if found.until is not None and _number(message.get("sample")) >= found.until - 1:
-            continue
-        found.missed += max(0, seq - numbers.get(kind, seq))
-        numbers[kind] = seq + 1
-        again = replayed.bodies.get(kind, [])
-        if not 0 <= seq < len(again):
-            found.beyond += 1
-            continue
-        found.counts[kind] = found.counts.get(kind, 0) + 1
-        other = _map_of(again[seq]) or {}
-        names = set(message) | set(other) if kind != "status" else {n for n in COUNTERS if n in message}
-        for name in sorted(names - set(UNCOMPARED)):
-            gap = _gap(message.get(name), other.get(name))
-            if gap > ROUNDING:
-                found.difference = (
-                    f"{kind} {seq} at sample {message.get('sample')}: {name} was {_short(message.get(name))}, "
-                    f"replayed {_short(other.get(name))}"
-                )
-                return found
-            found.rounding = max(found.rounding, gap)
-    return found
-
-
-def _gap(one: object, other: object) -> float:
-    """How far two values are apart: 0 the same, else the relative difference of numbers, infinite for others."""
-    if isinstance(one, bool) or isinstance(other, bool) or one is None or other is None:
-        return 0.0 if one is other else math.inf
-    if isinstance(one, int) and isinstance(other, int):
-        return 0.0 if one == other else math.inf
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        if one == other or (math.isnan(one) and math.isnan(other)):
-            return 0.0
-        size = max(abs(one), abs(other), 1e-3)
-        return abs(one - other) / size if math.isfinite(one) and math.isfinite(other) else math.inf
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return max((_gap(a, b) for a, b in zip(one, other, strict=True)), default=0.0)
-    if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
-        return max((_gap(one[name], other[name]) for name in one), default=0.0)
-    return 0.0 if type(one) is type(other) and one == other else math.inf
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _map_of(body: bytes) -> dict[str, Any] | None:
-    try:
-        found = msgspec.msgpack.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

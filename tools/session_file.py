@@ -2,28 +2,19 @@
 
 ``session.json`` says what ran, ``decoder.onnx`` and ``parameters.onnx`` are copies of what it ran with. The rest are
 segments that are only ever appended to, ``raw-0000.myo`` and on (turns of the loop with their samples, and what
-changed between them) and ``messages-0000.myo`` and on (the messages as published). A segment is a row of frames::
-
-    magic 4 bytes | length of the payload u32 | kind u16, 0 u16 | CRC-32 of the 12 bytes before and the payload u32
-
-all little-endian, then the payload. A frame that was being written when the power went is recognised and left out. A
-damaged one is skipped to the next sound one, and said with its place.
+changed between them) and ``messages-0000.myo`` and on (the messages as published): `segments.py` has their format.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import mmap
 import os
 import re
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,228 +24,15 @@ from ..stream.decoder_file import Decoder, read_decoder
 from ..stream.errors import RecordingError
 from ..stream.hop import LONGEST_HOP
 from ..stream.recording import EVENT, EVENT_FORM, TICK, TICK_FORM, Tick
+from .segments import Damage, Frame, read_frames
+from .session_info import INFO, read_info
 
-VERSION = 1
-INFO, DECODER, PARAMETERS = "session.json", "decoder.onnx", "parameters.onnx"
-RAW, MESSAGES, SUFFIX = "raw", "messages", ".myo"
+DECODER, PARAMETERS = "decoder.onnx", "parameters.onnx"
+RAW, MESSAGES = "raw", "messages"
 MESSAGE, NOTE = 3, 4  # kinds of frames beside TICK and EVENT
-MAGIC = b"\xa5myo"
-HEADER = struct.Struct("<4sIHHI")
 TOPIC_LENGTH = struct.Struct("<H")
 NUMBER = struct.Struct("<8xq")  # at the beginning of a turn and of an event
-LARGEST_PAYLOAD = 32 << 20
-SEGMENT_BYTES = 64 << 20
-LARGEST_INFO = 1 << 20
 TIMES = slice(Tick._fields.index("reported"), Tick._fields.index("period") + 1)
-SEARCHED_TIMES = 4  # the length of a damaged file: so much is read at most in search of the next sound frame
-
-
-class SessionInfo(msgspec.Struct, kw_only=True):
-    """What `session.json` holds: enough to run the session again.
-
-    ``channels`` are the stream's channels that were decoded, in order; ``clock`` is [LSL clock, UTC] in s at the start.
-    """
-
-    version: int
-    session: str
-    stream: str
-    fs_hz: float
-    channels: list[int]
-    decoder_sha256: str
-    hop: int
-    provider: str
-    whitening: str
-    gain: float | None
-    drive_rate_hz: float
-    smoothing_s: float
-    fallback: str
-    parameters_sha256: str | None
-    why_no_parameters: str
-    clock: tuple[float, float]
-    created_by: dict[str, str]
-    options: dict[str, Any] = {}
-    source: dict[str, Any] | None = None
-
-
-class Frame(NamedTuple):
-    """One sound frame of a segment."""
-
-    kind: int
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Bytes of a segment that hold no sound frame; `torn` where it is the end that was not written whole."""
-
-    file: str
-    position: int
-    length: int
-    torn: bool
-
-    def __str__(self) -> str:
-        if self.torn:
-            return f"{self.file} ends in a frame that was not written whole, at byte {self.position}: left out"
-        return f"{self.file} is damaged from byte {self.position} on, {self.length} bytes are left out"
-
-
-class SegmentWriter:
-    """Appends frames to segment after segment.
-
-    Parameters
-    ----------
-    folder : Path
-    name : str
-    segment_bytes : int
-        A segment that has grown beyond this is followed by the next.
-
-    Raises
-    ------
-    OSError
-        From every method, where the system cannot write.
-    """
-
-    def __init__(self, folder: Path, name: str, segment_bytes: int = SEGMENT_BYTES) -> None:
-        self._folder = folder
-        self._name = name
-        self._limit = segment_bytes
-        self._number = -1
-        self._file = -1
-        self._held = bytearray()
-        self._size = 0
-        self._begin_next()
-
-    def append(self, kind: int, *parts: bytes | memoryview) -> None:
-        """Add a frame; it is written by the next `flush`."""
-        self._held += frame(kind, *parts)
-
-    def flush(self) -> None:
-        """Hand everything to the system."""
-        if self._size >= self._limit and self._held:
-            self.sync_written()
-            os.close(self._file)
-            self._begin_next()
-        view = memoryview(self._held)
-        while view:
-            written = os.write(self._file, view)
-            self._size += written
-            view = view[written:]
-        view.release()
-        self._held = bytearray()
-
-    def sync_written(self) -> None:
-        """Wait until the disk has what was flushed."""
-        os.fsync(self._file)
-
-    def close(self) -> None:
-        """Close the file; what was not flushed is lost."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _begin_next(self) -> None:
-        self._number += 1
-        self._file = -1
-        self._size = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self._folder / segment_name(self._name, self._number), flags, 0o644)
-        sync_folder(self._folder)
-
-
-def segment_name(name: str, number: int) -> str:
-    """File name of a segment."""
-    return f"{name}-{number:04d}{SUFFIX}"
-
-
-def frame(kind: int, *parts: bytes | memoryview) -> bytes:
-    """A frame of the payload that `parts` make together."""
-    length = sum(len(part) for part in parts)
-    start = HEADER.pack(MAGIC, length, kind, 0, 0)[:12]
-    crc = zlib.crc32(start)
-    for part in parts:
-        crc = zlib.crc32(part, crc)
-    return b"".join((start, struct.pack("<I", crc), *parts))
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows the folder's files, where the system lets one ask for it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a small file whole, on disk when this returns; another of that name is replaced at the end."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def read_frames(path: Path, damage: list[Damage]) -> Iterator[Frame]:
-    """Every sound frame of a segment, in order; what is not sound is added to `damage`."""
-    size = path.stat().st_size
-    if size == 0:
-        return
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        place, bad_from, budget = 0, -1, SEARCHED_TIMES * size
-        while place < size:
-            found = _frame_at(content, place, size)
-            if found is not None:
-                if bad_from >= 0:
-                    damage.append(Damage(path.name, bad_from, place - bad_from, False))
-                    bad_from = -1
-                yield found
-                place += HEADER.size + len(found.payload)
-                continue
-            if bad_from < 0:
-                bad_from = place
-            budget -= _cost(content, place, size)
-            next_place = content.find(MAGIC, place + 1) if budget > 0 else -1
-            place = size if next_place < 0 else next_place
-        if bad_from >= 0:
-            damage.append(Damage(path.name, bad_from, size - bad_from, _is_torn(content, bad_from, size)))
-
-
-def _cost(content: mmap.mmap, place: int, size: int) -> int:
-    """Bytes that were read to find that no sound frame is at `place`."""
-    if size - place < HEADER.size or content[place : place + 4] != MAGIC:
-        return HEADER.size
-    length = HEADER.unpack_from(content, place)[1]
-    whole = length <= LARGEST_PAYLOAD and place + HEADER.size + length <= size
-    return HEADER.size + (length if whole else 0)
-
-
-def _frame_at(content: mmap.mmap, place: int, size: int) -> Frame | None:
-    if size - place < HEADER.size:
-        return None
-    magic, length, kind, zero, crc = HEADER.unpack_from(content, place)
-    start = place + HEADER.size
-    if magic != MAGIC or zero or length > LARGEST_PAYLOAD or start + length > size:
-        return None
-    payload = content[start : start + length]
-    if zlib.crc32(payload, zlib.crc32(content[place : place + 12])) != crc:
-        return None
-    return Frame(kind, payload)
-
-
-def _is_torn(content: mmap.mmap, place: int, size: int) -> bool:
-    """Whether the last bytes look like the beginning of a frame, or like room that was never written."""
-    if size - place < HEADER.size:
-        return MAGIC.startswith(content[place : place + 4][: len(MAGIC)]) or not any(content[place:size])
-    magic, length, _, zero, _ = HEADER.unpack_from(content, place)
-    return bool(magic == MAGIC and not zero and length <= LARGEST_PAYLOAD and place + HEADER.size + length > size) or (
-        not any(content[place : min(size, place + (1 << 16))])
-    )
 
 
 @dataclass(frozen=True)
@@ -321,7 +99,7 @@ class Session:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.info = _read_info(self.folder)
+        self.info = read_info(self.folder)
         self.damage: list[Damage] = []
         self.lacking = 0
 
@@ -428,30 +206,6 @@ def is_session(path: str | os.PathLike[str]) -> bool:
     return (Path(path) / INFO).is_file()
 
 
-def _read_info(folder: Path) -> SessionInfo:
-    if not folder.is_dir():
-        raise RecordingError(f'no session at "{folder}": give the folder that `myodrive run --record` wrote')
-    path = folder / INFO
-    try:
-        if path.stat().st_size > LARGEST_INFO:
-            raise RecordingError(f'"{path}" is larger than any of ours: choose another session')
-        info = msgspec.json.decode(path.read_bytes(), type=SessionInfo)
-    except FileNotFoundError as error:
-        raise RecordingError(f'"{folder}" is no recorded session, it has no {INFO}: choose another folder') from error
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordingError(f'"{path}" cannot be read ({str(error)[:80]}): choose another session') from error
-    if info.version != VERSION:
-        raise RecordingError(f'"{folder}" is a session of version {info.version}, this program reads {VERSION}: update')
-    sound = (
-        0 < info.fs_hz < 1e6 and 1 <= info.hop <= LONGEST_HOP and 1 <= len(info.channels) <= 65536
-        and min(info.channels) >= 0 and max(info.channels) < 65536 and 1 <= info.drive_rate_hz <= 1000
-        and 0.001 <= info.smoothing_s <= 5 and info.fallback in ("none", "envelope")
-    )  # fmt: skip
-    if not sound:
-        raise RecordingError(f'"{path}" holds numbers that no session has: choose another session')
-    return info
-
-
 def _tick(payload: bytes, channels: int) -> Tick | None:
     """The head of a turn, or None for one that contradicts itself."""
     if len(payload) < TICK_FORM.size:
@@ -486,29 +240,3 @@ def _map(text: bytes) -> dict[str, Any] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def write_info(folder: Path, info: SessionInfo) -> None:
-    """Write `session.json`, whole or not at all."""
-    text = json.dumps(msgspec.to_builtins(info), indent=1)
-    write_synced(folder / INFO, text.encode())
-
-
-def make_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder of a new session, empty.
-
-    Raises
-    ------
-    RecordingError
-        Something is there already, or it cannot be made.
-    """
-    folder = Path(path)
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RecordingError(f'"{folder}" holds something already: give --record a new folder')
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise RecordingError(
-            f'"{folder}" cannot be made ({error.strerror}): give --record a folder that can be written'
-        ) from error
-    return folder

@@ -19,6 +19,7 @@ from .subscriber import STALE_S, Subscriber
 CELL_S = 0.04  # a character of the raster; braille cells hold two marks side by side
 CELLS = " ⡇⢸⣿"
 REFRESH_S = 0.1
+MOST_NAMED = 6  # bad channels
 PARAMETER_COLUMNS = 34  # characters of innervation zone and conduction velocity
 STATE_STYLE = {"live": "bold green", "stalled": "bold red", "paused": "bold yellow", "stopped": "bold red"}
 
@@ -81,10 +82,8 @@ class Picture:
             f"{status.rate_hz:.1f} Hz, {status.timing}   on {provider}"
         )
         lines = [line, second]
-        if status.bad_channels:
-            flagged = zip(status.bad_channels, status.bad_reasons, strict=False)
-            bad = ", ".join(f"{channel} {reason}" for channel, reason in list(flagged)[:6])
-            lines.append(Text(f"bad channels: {bad}", style="red"))
+        if status.bad_channels or status.masked_channels:
+            lines.append(Text(bad_channels(status), style="red"))
         if status.recording:
             why = f": {status.recording_reason}" if status.recording_reason else ""
             style = "" if status.recording == "on" and not why else "red"
@@ -141,6 +140,16 @@ class Picture:
             f"command {command:4.2f} {bar}  {drive.cst:5.0f} pulses/s, {drive.envelope:.0f} uV{note}",
             style="green" if drive.valid and not stale else "yellow",
         )
+
+
+def bad_channels(status: Status) -> str:
+    """Which channels are bad and why, and which of them the filters leave out."""
+    flagged = list(zip(status.bad_channels, status.bad_reasons, strict=False))
+    bad = ", ".join(f"{channel} {reason}" for channel, reason in flagged[:MOST_NAMED]) or "none now"
+    bad += ", ..." if len(flagged) > MOST_NAMED else ""
+    masked = status.masked_channels
+    named = ", ".join(map(str, masked[:MOST_NAMED])) + (", ..." if len(masked) > MOST_NAMED else "")
+    return f"bad channels: {bad}" + (f"   left out by the filters: {named}" if masked else "")
 
 
 def with_sd(value: float | None, sd: float | None, digits: int, unit: str) -> str:

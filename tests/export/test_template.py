@@ -7,7 +7,8 @@ import pytest
 
 from myodrive.export.template import TEMPLATE
 from myodrive.stream.decoder_file import BLOCK
-from myodrive.stream.onnx_file import Node, read_onnx
+from myodrive.stream.onnx_file import read_onnx
+from myodrive.stream.onnx_graph import Node
 
 
 @pytest.fixture(scope="module")

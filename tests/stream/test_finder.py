@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from myodrive.stream import finder
-from myodrive.stream.errors import StreamError
+from myodrive.stream.errors import MissingStreamError, StreamError
 
 
 class FakeInlet:
@@ -53,6 +53,65 @@ def test_a_stream_that_its_samples_rule_out_is_closed(opened, error, said):
         one._thread.join(5)
     assert opened
     assert all(inlet.closed for inlet in opened)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Streams of other names are on, as many as the list holds; the one looked for comes when it is set."""
+    names, come = [], []
+    monkeypatch.setattr(finder, "MISSING_S", 0.05)
+    monkeypatch.setattr(finder, "resolve", lambda *arguments: come)
+    monkeypatch.setattr(
+        finder.pylsl, "resolve_streams", lambda wait: [SimpleNamespace(name=lambda name=name: name) for name in names]
+    )
+    monkeypatch.setattr(finder, "open_stream", lambda info, check: finder.Found(FakeInlet(), None))
+    return names, come
+
+
+def test_the_streams_that_are_there_are_named_once_and_the_waiting_goes_on(elsewhere, until):
+    names, come = elsewhere
+    names += ["b\x1b[2J", "emg", "a", "a"]
+    one = finder.StreamFinder("emg", None, "", lambda source: None)
+    try:
+        assert until(lambda: one.refusal is not None)
+        said = one.refusal
+        assert isinstance(said, MissingStreamError)
+        assert 'no stream named "emg" is on, only "a", "b?[2J": ' in str(said)
+        assert "\n" not in str(said)
+        time.sleep(0.5)
+        assert one.refusal is said
+        come.append(SimpleNamespace(source_id=lambda: "s", uid=lambda: "u", created_at=lambda: 0.0))
+        one.wait(5)
+        assert one.found is not None
+        assert one.refusal is None
+    finally:
+        one.stop()
+        one._thread.join(5)
+
+
+def test_a_source_that_went_away_is_waited_for_in_silence(elsewhere):
+    elsewhere[0].append("a")
+    one = finder.StreamFinder("emg", "serial-5", "", lambda source: None)
+    try:
+        time.sleep(0.5)
+        assert one.refusal is None
+    finally:
+        one.stop()
+        one._thread.join(5)
+
+
+def test_where_no_stream_is_on_that_is_said(elsewhere):
+    assert str(finder.missing("emg")) == (
+        'no stream named "emg" is on, nor any other: start the amplifier\'s LSL program'
+    )
+
+
+def test_of_many_streams_some_are_named(elsewhere):
+    elsewhere[0].extend(f"s{n:02d}" for n in range(30))
+    said = str(finder.missing("emg", 10.0))
+    assert "appeared within 10 s" in said
+    assert "and 22 more" in said
+    assert len(said) < 300
 
 
 def test_a_stream_that_its_samples_confirm_stays_open(opened):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from myodrive.stream.errors import DecoderError
-from myodrive.stream.onnx_file import MOST_NODES, Node, read_onnx
+from myodrive.stream.onnx_file import read_onnx
+from myodrive.stream.onnx_graph import MOST_NODES, Node
 from myodrive.stream.protobuf import MOST_FIELDS
 
 FLOAT, INT64 = 1, 7

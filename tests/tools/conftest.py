@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ import zmq
 from myodrive.stream.geometry import Geometry
 from myodrive.tools import cli
 from myodrive.tools.recording import Recording, read_recording, write_recording
+from myodrive.tools.session_info import SessionInfo
 
 FS_HZ = 2048.0
 ROWS, COLS, UNITS, SECONDS = 8, 3, 4, 9
@@ -190,19 +190,6 @@ def recording_like(muscle, tmp_path):
 
 
 @pytest.fixture
-def until():
-    """Wait until a condition holds, so many seconds at most; its last value."""
-
-    def wait(condition, seconds=20.0):
-        deadline = time.monotonic() + seconds
-        while not (found := condition()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return found
-
-    return wait
-
-
-@pytest.fixture
 def control():
     """Send any bytes to the control socket beside an address; the reply as a map, None when none came."""
 
@@ -225,6 +212,22 @@ def control():
 def excerpt(excerpt_path) -> Recording:
     """The bundled recording."""
     return read_recording(excerpt_path)
+
+
+@pytest.fixture(scope="session")
+def an_info():
+    """Function that makes what `session.json` holds of a session of 3 channels in hops of 4, but for `fields`."""
+
+    def make(**fields):
+        values = {
+            "version": 1, "session": "s", "stream": "emg", "fs_hz": 2048.0, "channels": [0, 1, 2],
+            "decoder_sha256": "0" * 64, "hop": 4, "provider": "cpu", "whitening": "folded", "gain": None,
+            "drive_rate_hz": 100.0, "smoothing_s": 0.08, "fallback": "none", "parameters_sha256": None,
+            "why_no_parameters": "none", "clock": (0.0, 0.0), "created_by": {},
+        }  # fmt: skip
+        return SessionInfo(**(values | fields))
+
+    return make
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from myodrive.stream.errors import OptionError, RecordingError, StreamError
 from myodrive.stream.source_info import SourceInfo
-from myodrive.tools.calibration_source import from_file, from_stream, geometry_of, refuse_what_is_no_number
+from myodrive.tools.calibration_source import differs, from_file, from_stream, geometry_of, refuse_what_is_no_number
 
 
 def no_progress(share, note):
@@ -32,6 +32,44 @@ def test_a_stream_is_recorded_sample_for_sample(process, unique, muscle_path, mu
     np.testing.assert_array_equal(source.geometry.row, muscle.geometry.row[source.index])
     np.testing.assert_array_equal(source.geometry.col, muscle.geometry.col[source.index])
     assert source.geometry.ied_mm == muscle.geometry.ied_mm
+
+
+def test_a_stream_that_counts_is_recorded_without_its_counter_and_what_is_lost_is_exact(process, unique, muscle_path):
+    process(
+        "play", muscle_path, "--name", unique, "--source-id", unique, "--counter", "--seconds", "6", "--fault",
+        "jitter@0:6,sd_ms=3", "--fault", "gap@1:37n", "--wait-for-consumers", "60",
+    )  # fmt: skip
+    said = []
+    source = from_stream(unique, 3.0, None, None, None, no_progress, said.append, counter=24)
+    assert source.index == list(range(24))
+    assert source.stream_channels == 25
+    assert said == ["37 samples were lost while recording; the decoder may be worse for it"]
+
+
+def test_a_counter_that_is_decoded_is_refused(process, unique, muscle_path):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+    with pytest.raises(OptionError, match="--counter"):
+        from_stream(unique, 1.0, [0, 1, 2, 3], "LIN4-05", None, no_progress, print, counter=2)
+
+
+def test_a_grid_that_overrides_other_places_is_told(process, unique, muscle_path, tmp_path):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+    said = []
+    from_stream(unique, 1.0, [0, 1, 2, 3], "LIN4-05", None, no_progress, said.append)
+    assert len(said) == 1
+    assert "LIN4-05" in said[0]
+    grid = tmp_path / "same.csv"
+    grid.write_text("# ied_mm = 8\nchannel,row,col\n0,1,0\n1,1,1\n2,1,2\n")  # the same, from another origin
+    from_stream(unique, 1.0, [0, 1, 2], str(grid), None, no_progress, said.append)
+    assert len(said) == 1
+
+
+def test_places_that_are_not_given_differ_from_none():
+    geometry = geometry_of(stream_at([0, 8, 16], [0, 0, 0]), np.arange(3))
+    assert not differs(geometry, stream_at([50, 58, 66], [9, 9, 9]), np.arange(3))
+    assert differs(geometry, stream_at([50, 58, 76], [9, 9, 9]), np.arange(3))
+    assert not differs(geometry, stream_at([np.nan] * 3, [9, 9, 9]), np.arange(3))
+    assert not differs(geometry, stream_at([np.nan, 8, 16], [0, 0, 0]), np.arange(3))
 
 
 def test_a_stream_in_counts_is_scaled_and_warned_of(process, unique, muscle_path, muscle):

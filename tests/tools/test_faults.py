@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myodrive.stream.errors import OptionError
-from myodrive.tools.amplifier import counted
+from myodrive.tools.amplifier_outlet import counted
 from myodrive.tools.faults import KINDS, ON_SAMPLES, Fault, FaultPlan, described
 
 FS_HZ, CHANNELS, CHUNK = 2000.0, 4, 8

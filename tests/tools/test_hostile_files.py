@@ -20,6 +20,7 @@ from myodrive.tools.parameters import SHIPPED
 from myodrive.tools.recording import LARGEST_BYTES, read_recording
 from myodrive.tools.recording_reader import read_apart
 from myodrive.tools.synthetic_decoder import synthetic_decoder
+from myodrive.tools.synthetic_session import synthetic_session
 
 LIMITED = 1 << 29  # bytes that refusing a file may take at most
 
@@ -29,7 +30,9 @@ def whole(tmp_path_factory, muscle_path):
     """A good file of every kind."""
     decoder = tmp_path_factory.mktemp("decoder") / "small.onnx"
     synthetic_decoder(decoder, 4, 2, 2048.0, 0)
-    return {"decoder": decoder, "parameters": SHIPPED, "recording": muscle_path}
+    session = decoder.with_name("session")
+    synthetic_session(session, 4, 2, 1.0, 0)
+    return {"decoder": decoder, "parameters": SHIPPED, "recording": muscle_path, "session": session}
 
 
 @settings(max_examples=200, deadline=None)
@@ -44,7 +47,7 @@ def test_every_fault_damages(fault):
     assert any(fault(raw, np.random.default_rng(seed)) != raw for seed in range(5))
 
 
-@pytest.mark.parametrize(("kind", "copies"), [("decoder", 80), ("parameters", 40), ("recording", 100)])
+@pytest.mark.parametrize(("kind", "copies"), [("decoder", 80), ("parameters", 40), ("recording", 100), ("session", 60)])
 def test_damaged_files_are_read_or_refused_in_one_sentence_and_memory_does_not_grow(whole, kind, copies):
     command = [sys.executable, "-m", "myodrive.tools.hostile_files", kind, str(whole[kind]), "0", str(copies)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -13,7 +13,8 @@ from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.endpoints import Endpoints
 from myodrive.stream.errors import RecordingError
 from myodrive.tools import bench_recording, recorder
-from myodrive.tools.bench_recording import CHANNELS, FS_HZ, UNITS, Running, killed, readable
+from myodrive.tools.bench_recording import killed, readable
+from myodrive.tools.recorded_pipeline import CHANNELS, FS_HZ, HOP, UNITS, Running, is_alive
 from myodrive.tools.recorder import LEAST_BYTES, MOST_BYTES, Recorder, ring_bytes
 from myodrive.tools.session_file import Session
 from myodrive.tools.synthetic_decoder import synthetic_decoder
@@ -30,6 +31,20 @@ def decoder(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def running(decoder):
+    """Function that starts a recorded pipeline; both its processes are gone afterwards, stopped ones as well."""
+    started = []
+
+    def start(folder, seconds=60.0):
+        started.append(Running(decoder, folder, seconds))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.finish()
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("who", bench_recording.WHO)
 def test_every_acknowledged_second_survives_a_kill(decoder, tmp_path, who):
@@ -43,16 +58,14 @@ def test_every_acknowledged_second_survives_a_kill(decoder, tmp_path, who):
 
 
 @pytest.mark.timeout(120)
-def test_what_was_in_the_ring_is_written_when_the_pipeline_is_killed(decoder, tmp_path):
-    running = Running(decoder, tmp_path / "session")
-    try:
-        running.wait_for(lambda now: now.recorded_s > 0)
-        running.kill("pipeline")
-    finally:
-        last = running.finish()
+def test_what_was_in_the_ring_is_written_when_the_pipeline_is_killed(running, tmp_path):
+    one = running(tmp_path / "session")
+    one.wait_for(lambda now: now.recorded_s > 0)
+    one.kill("pipeline")
+    last = one.finish()
     seconds, right, _ = readable(tmp_path / "session")
     assert right
-    assert seconds * FS_HZ >= last.samples_in - 2 * bench_recording.HOP  # but for the turn in hand
+    assert seconds * FS_HZ >= last.samples_in - 2 * HOP  # but for the turn in hand
     notes = list(Session(tmp_path / "session").notes())
     assert notes[-1]["note"] == "end"
     assert not notes[-1]["pipeline_ended"]
@@ -69,25 +82,43 @@ def test_a_full_disk_is_said_and_the_pipeline_goes_on(decoder, tmp_path):
 
 @posix
 @pytest.mark.timeout(120)
-def test_a_recorder_that_stands_still_is_behind_and_names_what_is_missing(decoder, tmp_path):
-    running = Running(decoder, tmp_path / "session", 60.0)
-    try:
-        running.wait_for(lambda now: now.recorded_s > 0)
-        before = running.standing()
-        os.kill(running.recorder_pid, signal.SIGSTOP)
-        running.wait_for(lambda now: now.state == "behind")
-        missing = running.wait_for(lambda now: "not recorded" in now.reason, 30.0)
-        assert missing.samples_in > before.samples_in
-        os.kill(running.recorder_pid, signal.SIGCONT)
-        running.wait_for(lambda now: now.state == "on")
-        time.sleep(0.3)
-    finally:
-        os.kill(running.recorder_pid, signal.SIGCONT)
-        running.finish()
+def test_a_recorder_that_stands_still_is_behind_and_names_what_is_missing(running, tmp_path):
+    one = running(tmp_path / "session")
+    one.wait_for(lambda now: now.recorded_s > 0)
+    before = one.standing()
+    os.kill(one.recorder_pid, signal.SIGSTOP)
+    one.wait_for(lambda now: now.state == "behind")
+    missing = one.wait_for(lambda now: "not recorded" in now.reason, 30.0)
+    assert missing.samples_in > before.samples_in
+    os.kill(one.recorder_pid, signal.SIGCONT)
+    one.wait_for(lambda now: now.state == "on")
+    time.sleep(0.3)
+    last = one.finish()
     _, right, holes = readable(tmp_path / "session")
     assert right
     ((first, periods),) = holes
-    assert f"{periods} sample periods from {first} on" in running.standing().reason
+    assert f"{periods} sample periods from {first} on" in last.reason
+
+
+@posix
+@pytest.mark.timeout(120)
+def test_a_recorder_that_stands_still_ends_by_itself_when_the_pipeline_is_killed(running, tmp_path, until):
+    one = running(tmp_path / "session")
+    one.wait_for(lambda now: now.recorded_s > 0)
+    os.kill(one.recorder_pid, signal.SIGSTOP)
+    one.wait_for(lambda now: now.state == "behind")
+    one.kill("pipeline")
+    assert until(lambda: not is_alive(one.recorder_pid))
+    assert list(Session(tmp_path / "session").notes())[-1]["note"] == "end"
+
+
+@posix
+@pytest.mark.timeout(120)
+def test_a_recorded_pipeline_ends_with_whoever_started_it(running, tmp_path, until):
+    one = running(tmp_path / "session")
+    one.wait_for(lambda now: now.recorded_s > 0)
+    one.process.stdin.close()  # as the system does for one that was killed
+    assert until(lambda: one.process.poll() is not None and not is_alive(one.recorder_pid))
 
 
 def test_a_folder_that_cannot_be_used_is_refused_before_anything_is_started(decoder, tmp_path):

@@ -9,7 +9,9 @@ from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.errors import RecordingError
 from myodrive.stream.recording import TICK, TICK_FORM, Tick
 from myodrive.tools.recording import read_recording
-from myodrive.tools.session_file import DECODER, RAW, SegmentWriter, SessionInfo, write_info
+from myodrive.tools.segments import SegmentWriter
+from myodrive.tools.session_file import DECODER, RAW
+from myodrive.tools.session_info import SessionInfo, write_info
 
 HOP = 64
 

@@ -1,5 +1,6 @@
 """The live table: what it shows follows the messages, and stale ones move nothing."""
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -95,6 +96,18 @@ def test_how_the_recording_goes_is_shown_where_there_is_one(picture):
     assert "recording on, 12.3 s on disk" in shown(picture)
     picture.take(status(recording="failed", recorded_s=3.0, recording_reason="the disk is full"))
     assert "recording failed, 3.0 s on disk: the disk is full" in shown(picture)
+
+
+def test_channels_that_the_filters_leave_out_stand_beside_the_bad_ones(picture):
+    assert "left out" not in shown(picture)
+    picture.take(status(masked_channels=[3, 11]))
+    line = next(line for line in shown(picture).splitlines() if "bad channels" in line)
+    assert "3 flat" in line
+    assert "left out by the filters: 3, 11" in line
+    picture.take(msgspec.structs.replace(status(masked_channels=list(range(20))), bad_channels=[], bad_reasons=[]))
+    line = next(line for line in shown(picture).splitlines() if "bad channels" in line)
+    assert "none now" in line
+    assert "0, 1, 2, 3, 4, 5, ..." in line
 
 
 def test_silence_is_said(picture):

@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--gain", type=number(1e-9, 1e9), help="uV per number, for a stream that names no unit")
     parser.add_argument(
+        "--counter", type=whole_number(0, 65535), metavar="CH",
+        help="stream: channel, from 0, that counts samples; what is lost is then exact",
+    )  # fmt: skip
+    parser.add_argument(
         "--start", type=float, default=0.0, metavar="S", help="use the recording from here (%(default)s)"
     )
     parser.add_argument("--end", type=float, metavar="S", help="and up to here (its end)")
@@ -83,14 +87,17 @@ def main(args: argparse.Namespace) -> int:
     if args.plot is not None and not args.plot.lower().endswith(".svg"):
         raise OptionError(f'"{args.plot}" is no kind of picture that is drawn here: end it in .svg')
     started = time.perf_counter()
+    if args.counter is not None and args.stream is None:
+        raise OptionError("--counter is for a live stream: add --stream, or leave --counter out")
     threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
             source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad)
         else:
             source = from_stream(
-                args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print
-            )
+                args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print,
+                args.counter,
+            )  # fmt: skip
     for channel in args.bad:
         if channel not in source.index:
             raise OptionError(f"channel {channel} of --bad is not among the selected ones: correct the list")

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from ...stream.lsl import quieten
-from ..amplifier import FORMATS, UNITS, play_file
+from ..amplifier import play_file
+from ..amplifier_outlet import FORMATS, UNITS
 from ..console import print_json, whole_number
 from ..faults import described
 from ..recording import BUNDLED

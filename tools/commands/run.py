@@ -15,7 +15,7 @@ from ...stream.errors import OptionError
 from ..console import LONGEST_S, add_json, number, print_json
 from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
 from ..parameters import add_params
-from ..processes import finish
+from ..processes import CLI, finish, python_command
 
 EXAMPLE = "myodrive run --stream emg --decoder decoder.onnx"
 
@@ -93,7 +93,7 @@ def _say(line: str) -> None:
 
 
 def _start_viewer(address: str, curve: str | None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "myodrive.tools.cli", "listen", "--table", "--connect", reached_here(address)]
+    command = python_command(CLI, "listen", "--table", "--connect", reached_here(address))
     command += [] if curve is None else ["--curve", curve]
     return subprocess.Popen(command, env=os.environ.copy(), stdin=subprocess.DEVNULL)
 

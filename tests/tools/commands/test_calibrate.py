@@ -141,6 +141,20 @@ def test_a_stream_that_never_appears_is_refused(myodrive, unique, tmp_path, monk
     assert myodrive("calibrate", "--stream", unique, "-o", tmp_path / "d.onnx").refused(unique, "LSL")
 
 
+def test_a_wrong_name_is_told_the_streams_that_are_there(myodrive, unique, tmp_path, monkeypatch):
+    out = outlet(unique)
+    monkeypatch.setattr("myodrive.tools.calibration_source.describe_stream.__defaults__", (2.5,))
+    said = myodrive("calibrate", "--stream", unique + "x", "-o", tmp_path / "d.onnx")
+    assert out
+    assert (said.code, said.out) == (1, "")
+    assert "still waiting" in said.err
+    assert said.err.count(f'"{unique}"') == 2  # at once, and in the end
+
+
+def test_a_counter_is_for_a_stream(myodrive, muscle_path, tmp_path):
+    assert myodrive("calibrate", muscle_path, "-o", tmp_path / "d.onnx", "--counter", "3").refused("--stream")
+
+
 @pytest.mark.parametrize("seconds", ["0", "-3", "nan", "1e9"])
 def test_a_stream_is_not_recorded_for_an_impossible_time(myodrive, unique, tmp_path, seconds):
     said = myodrive("calibrate", "--stream", unique, "--seconds", seconds, "-o", tmp_path / "d.onnx")

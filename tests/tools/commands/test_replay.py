@@ -16,7 +16,8 @@ from myodrive.tools import replay as module
 from myodrive.tools.events import read_events
 from myodrive.tools.keys import make_server
 from myodrive.tools.replay import swaps_of
-from myodrive.tools.session_file import HEADER, MESSAGE, MESSAGES, TOPIC_LENGTH, SegmentWriter, Session
+from myodrive.tools.segments import HEADER, SegmentWriter
+from myodrive.tools.session_file import MESSAGE, MESSAGES, TOPIC_LENGTH, Session
 from myodrive.tools.subscriber import Subscriber
 
 LIVE_S = 8
@@ -213,16 +214,6 @@ def test_with_keys_only_clients_on_the_list_are_let_in(session, process, address
         listed.close()
         stranger.close()
     assert got >= 20
-
-
-def test_waiting_for_a_turn_ends_when_it_is_told_to_stop(monkeypatch):
-    slept = []
-    monkeypatch.setattr(module.time, "sleep", slept.append)
-    pace = module.Pace(1.0, lambda: len(slept) == 3)
-    pace(0.0)
-    pace(3000.0)
-    assert len(slept) == 3
-    assert max(slept) <= module.Pace.STEP_S
 
 
 def test_a_torn_end_is_named_and_the_rest_is_the_same(session, myodrive):

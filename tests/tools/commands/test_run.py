@@ -122,6 +122,18 @@ def test_a_stream_that_never_appears_ends_it_with_1(refusal, unique, options):
     assert "within 1 s" in last_line(said)
 
 
+def test_a_wrong_name_is_told_the_streams_that_are_there(refusal, unique):
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(unique + "-other", "EMG", 25, 2048.0, pylsl.cf_float32, unique))
+    said = refusal("--wait", "5")
+    assert outlet
+    assert (said.code, said.out) == (1, "")
+    telling = [line for line in said.err.splitlines() if "still waiting" in line]
+    assert len(telling) == 1
+    assert f'"{unique}-other"' in telling[0]
+    assert "within 5 s" in last_line(said)
+    assert f'"{unique}-other"' in last_line(said)
+
+
 def test_a_stream_that_sends_nothing_is_told_from_one_that_is_not_there(refusal, unique):
     info = pylsl.StreamInfo(unique, "EMG", 25, 2048.0, pylsl.cf_float32, unique)
     outlet = pylsl.StreamOutlet(info)

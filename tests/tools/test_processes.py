@@ -1,0 +1,39 @@
+"""Our own processes: where their modules come from, and the decoder that the benches share."""
+
+import re
+
+import pytest
+
+from myodrive.tools import processes
+
+
+@pytest.fixture
+def traps(tmp_path, monkeypatch):
+    """A working directory with files named as what our processes import."""
+    for name in ("msgspec", "numpy", "zmq", "h5py", "pylsl", "onnxruntime", "random"):
+        (tmp_path / f"{name}.py").write_text('raise SystemExit("the working directory was imported from")')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_command_of_ours_takes_no_module_from_the_working_directory(traps):
+    process = processes.start(["score", "--help"])
+    assert b"usage" in processes.output_of(process, 60.0)
+    processes.finish(process)
+
+
+def test_no_module_is_started_any_other_way(repository):
+    other = re.compile(r'sys\.executable,\s*"-m"')
+    found = [path.name for path in (repository / "tools").rglob("*.py") if other.search(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_a_decoder_that_is_given_is_taken_and_another_calibrated(monkeypatch, tmp_path):
+    asked, notes = [], []
+    monkeypatch.setattr(processes, "json_of", asked.append)
+    told = lambda share, note: notes.append(note)  # noqa: E731
+    assert processes.decoder_of("a.h5", "mine.onnx", tmp_path, told) == "mine.onnx"
+    assert asked == notes == []
+    path = processes.decoder_of("a.h5", None, tmp_path, told)
+    assert asked == [["calibrate", "a.h5", "-o", path, "--json"]]
+    assert notes == ["calibrating"]
