@@ -83,10 +83,16 @@ def test_live_discharges_are_those_of_the_muscle(found, pairs):
 
 @pytest.mark.parametrize("hop", [8, 37])
 def test_the_file_decodes_to_the_same_discharges_at_any_hop(decoder, found, world, hop):
-    trains = decode(world.raw, Pipeline(decoder, hop), hop)
+    pipeline, unguarded = Pipeline(decoder, hop), Pipeline(decoder, hop)
+    unguarded.guard.sieve = lambda detector: detector.count
+    guarded = decode(world.raw, pipeline, hop)
+    trains = decode(world.raw, unguarded, hop)
     assert len(trains) == len(found.discharges)
     for unit, train in trains.items():
         np.testing.assert_array_equal(train, found.discharges[unit])
+        assert np.isin(guarded[unit], train).all()
+    assert pipeline.guard.held_back == sum(map(len, trains.values())) - sum(map(len, guarded.values()))
+    assert pipeline.guard.held_back < 0.02 * sum(map(len, trains.values()))
 
 
 def test_units_lie_where_they_were_put(decoder, world, pairs):
