@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,13 +18,12 @@ from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
 from ..stream.source_info import SourceInfo, names_no_unit, own_labels
 from .grids import grid
+from .positions import geometry_at
 from .recording_reader import read_apart
-from .session_recording import session_says_places
 
 HOP = 64
 FIND_S = 10.0
 SECOND_S = 1.0  # for another stream of the same name to show itself
-SMALLEST_IED_MM = 0.5  # positions that differ by less are jitter, not electrodes
 
 
 def from_file(
@@ -35,6 +33,7 @@ def from_file(
     start_s: float = 0.0,
     end_s: float | None = None,
     bad: Sequence[int] = (),
+    say: Callable[[str], None] = lambda text: None,
 ) -> CalibrationInput:
     """A recording, or some of its channels and time.
 
@@ -49,12 +48,15 @@ def from_file(
         The part to use, s.
     bad : sequence of int
         Channels that may hold what is no number: they will be left out.
+    say : callable
+        Takes each line of text on what reading the file took for granted.
     """
     recording = read_apart(path, allow_nan=True, need_places=grid_name is None)
+    for note in recording.notes:
+        say(note)
     index = list(range(recording.channels)) if channels is None else channels
     _check_selection(index, recording.channels, f'"{path}"')
     geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
-    refuse_what_is_no_number(recording.emg, [c for c in index if c not in bad], path)
     own = recording.labels is not None and own_labels(recording.labels)
     labels = [recording.labels[c] for c in index] if recording.labels is not None and own else None
     end_s = recording.duration_s if end_s is None else min(end_s, recording.duration_s)
@@ -64,6 +66,7 @@ def from_file(
             "give a start before the end"
         )
     part = slice(round(start_s * recording.fs_hz), round(end_s * recording.fs_hz))
+    refuse_what_is_no_number(recording.emg[part], [c for c in index if c not in bad], path)
     return CalibrationInput(
         emg=np.ascontiguousarray(recording.emg[part, index]),
         fs_hz=recording.fs_hz,
@@ -186,25 +189,8 @@ def geometry_of(source: SourceInfo, index: NDArray[np.int64]) -> Geometry:
     OptionError
         The stream gives no positions, or positions that lie on no grid.
     """
-    if source.positions is None or not np.isfinite(source.positions[index][:, [0, 2]]).all():
-        raise OptionError(
-            f'stream "{source.name}" does not say where its electrodes are: name the grid, such as --grid GR08MM1305'
-        )
-    across, along = source.positions[index][:, 0], source.positions[index][:, 2]  # mm
-    steps = np.concatenate([np.diff(np.unique(np.round(x, 3))) for x in (across, along)])
-    if len(steps) == 0:
-        raise OptionError(f'stream "{source.name}" places all electrodes at one point: name the grid with --grid')
-    ied_mm = float(steps.min())
-    if ied_mm < SMALLEST_IED_MM:
-        raise OptionError(f'stream "{source.name}" has electrodes off a regular grid: give a file with --grid')
-    row = np.round((along - along.min()) / ied_mm).astype(np.int64)
-    col = np.round((across - across.min()) / ied_mm).astype(np.int64)
-    off = max(np.abs(along - along.min() - row * ied_mm).max(), np.abs(across - across.min() - col * ied_mm).max())
-    if off > 0.25 * ied_mm:
-        raise OptionError(f'stream "{source.name}" has electrodes off a regular grid: give a file with --grid')
-    if len(set(zip(row.tolist(), col.tolist(), strict=True))) != len(row):
-        raise OptionError(f'stream "{source.name}" places two channels on one electrode: give a file with --grid')
-    return Geometry(row, col, ied_mm, int(row.max()) + 1, int(col.max()) + 1)
+    positions = None if source.positions is None else source.positions[index][:, [0, 2]]  # across and along, mm
+    return geometry_at(positions, f'stream "{source.name}"')
 
 
 def differs(geometry: Geometry, source: SourceInfo, index: NDArray[np.int64]) -> bool:
@@ -232,16 +218,9 @@ def refuse_what_is_no_number(emg: NDArray[np.float32], index: Sequence[int], pat
         named = ", ".join(map(str, bad[:8])) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
         raise RecordingError(
             f'"{path}" has values that are not finite (NaN or inf) in channel(s) {named}: '
-            "repair the recording, or calibrate without them (--bad)"
+            "repair the recording, calibrate without them (--bad), or, where samples are missing, on a part without"
+            " a gap (--start, --end)"
         )
-
-
-def says_places(path: str | os.PathLike[str]) -> bool:
-    """Whether a recording says where its electrodes are."""
-    if os.path.isdir(path):
-        return session_says_places(Path(path))
-    with h5py.File(path, "r") as file:
-        return "row" in file
 
 
 def _grid_for(name: str, channels: int) -> Geometry:

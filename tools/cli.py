@@ -25,6 +25,9 @@ COMMANDS = {
         "replay": "run a recorded session again, and compare",
         "estimate": "innervation zone and conduction velocity of every unit of a recording",
     },
+    "Files": {
+        "convert": "a recording from one file format to another",
+    },
     "Model": {
         "simulate": "make a synthetic recording of which everything is known",
         "train": "train a model that reads innervation zone, conduction velocity and more from waveforms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from .whole_file import written_whole
 
 COLUMNS = ("onset", "duration", "sample", "unit_id", "event_type")
 SPIKE = "motor-unit-spike"
+MISSING = "missing-samples"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,29 @@ class Events:
     fs_hz: float | None
 
 
-def write_events(path: str | os.PathLike[str], units: Mapping[int, NDArray[np.int64]], fs_hz: float) -> None:
+@dataclass(frozen=True)
+class Missing:
+    """Samples that a recording lacks.
+
+    Parameters
+    ----------
+    first, samples : int
+        The first of them, and how many.
+    channel : int, str or None
+        The channel that lacks them, by number or name; None: all channels do.
+    """
+
+    first: int
+    samples: int
+    channel: int | str | None
+
+
+def write_events(
+    path: str | os.PathLike[str],
+    units: Mapping[int, NDArray[np.int64]],
+    fs_hz: float,
+    missing: Sequence[Missing] = (),
+) -> None:
     """Write spike trains, whole or not at all.
 
     Parameters
@@ -45,14 +68,52 @@ def write_events(path: str | os.PathLike[str], units: Mapping[int, NDArray[np.in
         Sample numbers from 0 by unit.
     fs_hz : float
         Samples per second.
+    missing : sequence of Missing
+        Listed after the spikes; a channel stands in a column of its own.
     """
+    more = "\tn/a" if missing else ""
     sample = np.concatenate([np.asarray(train, dtype=np.int64) for train in units.values()] or [np.empty(0, np.int64)])
     unit = np.repeat(np.array(list(units), dtype=np.int64), [len(train) for train in units.values()])
     order = np.lexsort((unit, sample))
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(COLUMNS) + "\n")
+        file.write("\t".join(COLUMNS) + ("\tchannel\n" if missing else "\n"))
         for s, u in zip(sample[order].tolist(), unit[order].tolist(), strict=True):
-            file.write(f"{s / fs_hz:.6f}\tn/a\t{s}\t{u}\t{SPIKE}\n")
+            file.write(f"{s / fs_hz:.6f}\tn/a\t{s}\t{u}\t{SPIKE}{more}\n")
+        for gap in missing:
+            onset, lasts = gap.first / fs_hz, gap.samples / fs_hz
+            channel = "n/a" if gap.channel is None else gap.channel
+            file.write(f"{onset:.6f}\t{lasts:.6f}\t{gap.first}\tn/a\t{MISSING}\t{channel}\n")
+
+
+def names_units(path: str | os.PathLike[str]) -> bool:
+    """Whether an events.tsv has motor units: BIDS keeps cues and triggers in files of that name too."""
+    return "unit_id" in _text(Path(path)).partition("\n")[0].split("\t")
+
+
+def read_missing(path: str | os.PathLike[str], fs_hz: float) -> list[Missing]:
+    """What an events.tsv says is missing of its recording.
+
+    Raises
+    ------
+    RecordingError
+    """
+    lines = list(csv.reader(_text(Path(path)).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    heading, found = lines[0] if lines else [], []
+    for number, line in enumerate(lines[1:], start=2):
+        row = dict(zip(heading, line, strict=False))
+        if row.get("event_type") != MISSING:
+            continue
+        try:
+            first, samples = int(row["sample"]), round(float(row["duration"]) * fs_hz)
+        except (KeyError, ValueError, OverflowError):
+            first, samples = -1, 0
+        if first < 0 or samples < 1:
+            raise RecordingError(
+                f'"{path}" has {MISSING} in line {number} without a sample and duration: correct the line.'
+            )
+        channel = row.get("channel", "n/a")
+        found.append(Missing(first, samples, None if channel == "n/a" else channel))
+    return found
 
 
 def read_events(path: str | os.PathLike[str]) -> Events:
@@ -73,14 +134,7 @@ def read_events(path: str | os.PathLike[str]) -> Events:
         The file is missing, is no such table, or contradicts itself.
     """
     path = Path(path)
-    if path.is_dir():
-        raise RecordingError(f'"{path}" is a folder: give the path of an events.tsv file.')
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise RecordingError(f'no events file at "{path}": check the path.') from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f'"{path}" cannot be read as text: give an events.tsv file.') from error
+    text = _text(path)
     lines = list(csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     heading = lines[0] if lines else []
     missing = [name for name in ("onset", "sample", "unit_id") if name not in heading]
@@ -99,6 +153,17 @@ def read_events(path: str | os.PathLike[str]) -> Events:
             raise RecordingError(f'"{path}" lists sample {twice} twice for unit {number}: remove one of the rows.')
         trains[number] = train
     return Events(trains, fs_hz)
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        raise RecordingError(f'"{path}" is a folder: give the path of an events.tsv file.')
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise RecordingError(f'no events file at "{path}": check the path.') from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f'"{path}" cannot be read as text: give an events.tsv file.') from error
 
 
 def _spike_rows(

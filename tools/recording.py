@@ -56,6 +56,10 @@ class Recording:
         True waveforms of simulated files.
     path : Path or None
         The file it was read from.
+    places_known : bool
+        False where nobody said where the electrodes are, and `geometry` is one row of them, to be replaced.
+    notes : tuple of str
+        What reading it from another format took for granted or left out, a sentence each.
     """
 
     emg: NDArray[np.float32]
@@ -72,6 +76,8 @@ class Recording:
     unit_attributes: dict[int, dict[str, object]] = field(default_factory=dict)
     muaps: NDArray[np.float32] | None = None
     path: Path | None = None
+    places_known: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -135,7 +141,7 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_p
     except MemoryError as error:
         raise RecordingError(f'"{path}" unpacks to more than fits in memory: choose another file.') from error
     except Exception as error:  # h5py hands on whatever HDF5 stumbles over, as any type
-        raise RecordingError(f'"{path}" is damaged ({_shown(error)}): choose another file.') from error
+        raise RecordingError(f'"{path}" is damaged ({shown(error)}): choose another file.') from error
 
 
 def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: bool) -> Recording:
@@ -147,6 +153,47 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
             f'"{path}" has emg with {len(shape)} dimension(s), expected two, [channels, samples]: write it so.'
         )
     channels, samples = shape
+    check_size(path, channels, samples, fs_hz)
+    if emg_data.dtype.kind not in "fiu":
+        raise RecordingError(
+            f'"{path}" has emg of type {shown(emg_data.dtype)}, expected float32 in microvolts: convert it.'
+        )
+    emg = np.ascontiguousarray(emg_data[()].T, dtype=np.float32)  # (samples, channels)
+    if not allow_nan:
+        refuse_not_finite(emg, path)
+    montage = _text(file, "montage") or "monopolar"
+    if montage not in MONTAGES:
+        raise RecordingError(
+            f'"{path}" has the montage "{shown(montage)}", known are {" and ".join(MONTAGES)}: correct it.'
+        )
+    force = _force(file, path, samples)
+    placed = need_places or "row" in file
+    return Recording(
+        emg=emg,
+        fs_hz=fs_hz,
+        geometry=_geometry(file, path, channels) if placed else in_a_row(channels),
+        muscle=_text(file, "muscle"),
+        source=_text(file, "source"),
+        license=_text(file, "license"),
+        montage=montage,
+        force=force,
+        force_unit=_text(file["force"], "unit") if force is not None else "",
+        labels=_labels(file, path, channels),
+        units=_units(file, path, samples),
+        unit_attributes=_unit_attributes(file, path),
+        muaps=_muaps(file, path),
+        path=path,
+        places_known=placed,
+    )
+
+
+def check_size(path: Path, channels: int, samples: int, fs_hz: float) -> None:
+    """Refuse EMG that holds nothing, lies on its side, is too short for anything, or too long for memory.
+
+    Raises
+    ------
+    RecordingError
+    """
     if channels == 0 or samples == 0:
         raise RecordingError(f'"{path}" has emg of shape [{channels}, {samples}], which holds nothing: record again.')
     if channels * samples * 4 > LARGEST_BYTES:
@@ -160,39 +207,10 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
             f'"{path}" has more channels ({channels}) than samples ({samples}), it is probably transposed: '
             "write emg as [channels, samples]."
         )
-    if emg_data.dtype.kind not in "fiu":
-        raise RecordingError(
-            f'"{path}" has emg of type {_shown(emg_data.dtype)}, expected float32 in microvolts: convert it.'
-        )
     if samples < SHORTEST_S * fs_hz:
         raise RecordingError(
             f'"{path}" lasts {samples / fs_hz:.2f} s, at least {SHORTEST_S:g} s is needed: choose a longer recording.'
         )
-    emg = np.ascontiguousarray(emg_data[()].T, dtype=np.float32)  # (samples, channels)
-    if not allow_nan:
-        _refuse_not_finite(emg, path)
-    montage = _text(file, "montage") or "monopolar"
-    if montage not in MONTAGES:
-        raise RecordingError(
-            f'"{path}" has the montage "{_shown(montage)}", known are {" and ".join(MONTAGES)}: correct it.'
-        )
-    force = _force(file, path, samples)
-    return Recording(
-        emg=emg,
-        fs_hz=fs_hz,
-        geometry=_geometry(file, path, channels) if need_places or "row" in file else _in_a_row(channels),
-        muscle=_text(file, "muscle"),
-        source=_text(file, "source"),
-        license=_text(file, "license"),
-        montage=montage,
-        force=force,
-        force_unit=_text(file["force"], "unit") if force is not None else "",
-        labels=_labels(file, path, channels),
-        units=_units(file, path, samples),
-        unit_attributes=_unit_attributes(file, path),
-        muaps=_muaps(file, path),
-        path=path,
-    )
 
 
 def _dataset(file: h5py.File, name: str, path: Path, what: str) -> h5py.Dataset:
@@ -210,8 +228,16 @@ def _found(holder: h5py.File | h5py.Group, name: str, path: Path) -> h5py.Datase
     if not isinstance(link, h5py.HardLink):
         raise RecordingError(f'"{path}" has {name} as a link to elsewhere: write the data in its place.')
     found = holder[name]
-    if not isinstance(found, h5py.Dataset):
-        return None
+    return bounded(found, name, path) if isinstance(found, h5py.Dataset) else None
+
+
+def bounded(found: h5py.Dataset, name: str, path: Path) -> h5py.Dataset:
+    """The dataset, which must keep its values in this file and not unpack without bound.
+
+    Raises
+    ------
+    RecordingError
+    """
     if found.is_virtual or found.external:
         raise RecordingError(f'"{path}" keeps {name} in another file: write the data into this one.')
     if found.shape is None:
@@ -232,7 +258,7 @@ def _found(holder: h5py.File | h5py.Group, name: str, path: Path) -> h5py.Datase
     return found
 
 
-def _shown(what: object) -> str:
+def shown(what: object) -> str:
     """What a file says, as it may stand in a message: short, on one line, and without control characters."""
     return ascii(" ".join(str(what).split()))[1:-1][:120]
 
@@ -243,7 +269,7 @@ def _muaps(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
         return None
     if data.ndim != 3 or data.dtype.kind not in "fiu":
         raise RecordingError(
-            f'"{path}" has muaps as {_shown(data.dtype)} of shape {list(data.shape)}, expected numbers as '
+            f'"{path}" has muaps as {shown(data.dtype)} of shape {list(data.shape)}, expected numbers as '
             "[units, channels, time]: correct or remove them."
         )
     return data[()].astype(np.float32)
@@ -258,7 +284,7 @@ def _positive(file: h5py.File, name: str, path: Path) -> float:
         value = float("nan")
     if not (np.isfinite(value) and value > 0):
         raise RecordingError(
-            f'"{path}" has {name} = {_shown(file.attrs[name])}, expected a positive number: correct it.'
+            f'"{path}" has {name} = {shown(file.attrs[name])}, expected a positive number: correct it.'
         )
     return value
 
@@ -268,7 +294,13 @@ def _text(holder: h5py.File | h5py.Dataset, name: str) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _refuse_not_finite(emg: NDArray[np.float32], path: Path) -> None:
+def refuse_not_finite(emg: NDArray[np.float32], path: Path) -> None:
+    """Refuse EMG, shape (samples, channels), that holds what is no number.
+
+    Raises
+    ------
+    RecordingError
+    """
     bad = ~np.isfinite(emg)
     if not bad.any():
         return
@@ -291,7 +323,7 @@ def _geometry(file: h5py.File, path: Path, channels: int) -> Geometry:
             )
         if data.shape != (channels,) or data.dtype.kind not in "iu":
             raise RecordingError(
-                f'"{path}" has {name} as {_shown(data.dtype)} of shape {list(data.shape)}, expected one whole '
+                f'"{path}" has {name} as {shown(data.dtype)} of shape {list(data.shape)}, expected one whole '
                 f"number for each of the {channels} channels: correct it."
             )
         places.append(data[()].astype(np.int64))
@@ -313,7 +345,7 @@ def _geometry(file: h5py.File, path: Path, channels: int) -> Geometry:
     return Geometry(row, col, _positive(file, "ied_mm", path), *sizes)
 
 
-def _in_a_row(channels: int) -> Geometry:
+def in_a_row(channels: int) -> Geometry:
     """Places of electrodes that nothing is known of."""
     return Geometry(np.arange(channels), np.zeros(channels, np.int64), 1.0, channels, 1)
 
@@ -323,9 +355,7 @@ def _force(file: h5py.File, path: Path, samples: int) -> NDArray[np.float32] | N
     if data is None:
         return None
     if data.dtype.kind not in "fiu":
-        raise RecordingError(
-            f'"{path}" has force of type {_shown(data.dtype)}, expected numbers: convert or remove it.'
-        )
+        raise RecordingError(f'"{path}" has force of type {shown(data.dtype)}, expected numbers: convert or remove it.')
     if data.shape != (samples,):
         raise RecordingError(
             f'"{path}" has force of shape {list(data.shape)}, expected one value for each of the {samples} samples: '
@@ -339,7 +369,7 @@ def _labels(file: h5py.File, path: Path, channels: int) -> tuple[str, ...] | Non
     if data is None:
         return None
     if h5py.check_string_dtype(data.dtype) is None:
-        raise RecordingError(f'"{path}" has label of type {_shown(data.dtype)}, expected text: convert or remove it.')
+        raise RecordingError(f'"{path}" has label of type {shown(data.dtype)}, expected text: convert or remove it.')
     if data.shape != (channels,):
         raise RecordingError(
             f'"{path}" has label of shape {list(data.shape)}, expected one for each of the {channels} channels: '
@@ -357,7 +387,7 @@ def _unit_groups(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Group,
         raise RecordingError(f'"{path}" has {len(units)} units, {MOST_UNITS} at most are read: remove some.')
     for name in units:
         if not isinstance(units.get(name, getlink=True), h5py.HardLink):
-            raise RecordingError(f'"{path}" has the unit {_shown(name)} as a link to elsewhere: write it in its place.')
+            raise RecordingError(f'"{path}" has the unit {shown(name)} as a link to elsewhere: write it in its place.')
         group = units[name]
         discharges = _found(group, "samples", path) if isinstance(group, h5py.Group) else None
         if discharges is not None:
@@ -368,10 +398,10 @@ def _units(file: h5py.File, path: Path, samples: int) -> dict[int, NDArray[np.in
     units = {}
     for name, _, discharges in _unit_groups(file, path):
         if not name.isdecimal() or len(name) > 9:
-            raise RecordingError(f'"{path}" has a unit named "{_shown(name)}", expected a whole number: rename it.')
+            raise RecordingError(f'"{path}" has a unit named "{shown(name)}", expected a whole number: rename it.')
         if discharges.ndim != 1 or (discharges.size and discharges.dtype.kind not in "iu"):
             raise RecordingError(
-                f'"{path}" has discharges of unit {name} as {_shown(discharges.dtype)} of shape '
+                f'"{path}" has discharges of unit {name} as {shown(discharges.dtype)} of shape '
                 f"{list(discharges.shape)}, expected a list of sample numbers: correct it."
             )
         instants = np.sort(discharges[()].astype(np.int64))

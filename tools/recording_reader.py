@@ -1,7 +1,8 @@
 """Reads a recording in a process of its own, for a file may come from anybody.
 
-HDF5 is a large library in C. A damaged file can send it into an endless loop, an invented one could do worse. The other
-process may take so much memory and time; what it hands over are numbers and text, checked here once more.
+HDF5 is a large library in C. A damaged file can send it into an endless loop, an invented one could do worse, and an
+archive may unpack to anything. The other process may take so much memory and time; what it hands over are numbers and
+text, checked here once more.
 
 python -m myodrive.tools.recording_reader PATH OPTIONS, the recording on standard output
 """
@@ -13,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,20 +24,18 @@ from numpy.typing import NDArray
 
 from ..stream.errors import RecordingError
 from ..stream.geometry import Geometry
-from .recording import LARGEST_BYTES, Recording, read_recording
+from .formats.reading import kind_of, read_any
+from .formats.wanted import Wanted
+from .recording import LARGEST_BYTES, Recording
 
 MEMORY = 1 << 30  # bytes, beyond a multiple of the file
 MEMORY_OF_FILE = 200  # a recording packs to a third, and is held as float64 and float32 for a moment
 TIME_S = 30.0
 BYTES_A_SECOND = 2 << 20  # of the file, on a slow disk
 LARGEST_HEAD = 256 << 20
+MOST_FILES = 10_000
 NOT_HANDED_OVER = 3
 _ARRAYS = {"<f4": np.float32, "<i8": np.int64}
-
-
-class _Options(msgspec.Struct):
-    allow_nan: bool
-    need_places: bool
 
 
 class _Head(msgspec.Struct):
@@ -53,6 +53,8 @@ class _Head(msgspec.Struct):
     license: str = ""
     montage: str = ""
     force_unit: str = ""
+    places_known: bool = True
+    notes: list[str] = []
     labels: list[str] | None = None
     unit_attributes: dict[int, dict[str, Any]] = {}
     units: dict[int, int] = {}  # number of discharges
@@ -61,34 +63,44 @@ class _Head(msgspec.Struct):
     muaps: list[int] | None = None
 
 
-def read_apart(path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True) -> Recording:
-    """As `read_recording`, in a process of its own with bounds on memory and time.
+def read_apart(
+    path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True, wanted: Wanted | None = None
+) -> Recording:
+    """A recording of any known format, as `formats.reading.read_any`, in a process of its own with bounds.
+
+    Parameters
+    ----------
+    path : path
+    allow_nan, need_places : bool
+        As of `Wanted`.
+    wanted : Wanted, optional
+        In place of the two.
 
     Raises
     ------
     RecordingError
-        As `read_recording` does, and for a file on which reading crashes, never ends or needs too much memory.
+        As `read_any` does, and for a file on which reading crashes, never ends or needs too much memory.
     """
-    path = Path(path)
-    if not path.is_file() or "\0" in str(path):
-        return read_recording(path, allow_nan, need_places)  # there is no HDF5 to be read
-    options = msgspec.json.encode(_Options(allow_nan, need_places)).decode()
+    path, wanted = Path(path), wanted or Wanted(allow_nan, need_places)
+    if "\0" in str(path) or not path.exists() or (path.is_dir() and kind_of(path) == "session"):
+        return read_any(path, wanted)  # nothing that a library would read
+    options = msgspec.json.encode(wanted).decode()
     command = [sys.executable, "-P", "-m", __name__, str(path), options]
     with tempfile.TemporaryFile() as out:
         try:
-            limit = TIME_S + path.stat().st_size / BYTES_A_SECOND
+            limit = TIME_S + _bytes_of(path) / BYTES_A_SECOND
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit, check=False
             )
         except subprocess.TimeoutExpired:
             raise RecordingError(
-                f'"{path}" keeps HDF5 busy for more than {limit:.0f} s, it is damaged: choose another file.'
+                f'"{path}" keeps its reader busy for more than {limit:.0f} s, it is damaged: choose another file.'
             ) from None
         out.seek(0)
         if done.returncode == NOT_HANDED_OVER:
             raise RecordingError(f'"{path}" cannot be handed over: make room in "{tempfile.gettempdir()}".')
         if done.returncode:
-            raise RecordingError(f'"{path}" makes HDF5 crash, it is damaged: choose another file.')
+            raise RecordingError(f'"{path}" makes its reader crash, it is damaged: choose another file.')
         return _take(out, path)
 
 
@@ -117,6 +129,8 @@ def _take(out: BinaryIO, path: Path) -> Recording:
         labels=None if head.labels is None else tuple(head.labels),
         unit_attributes=head.unit_attributes,
         path=path,
+        places_known=head.places_known,
+        notes=tuple(head.notes),
     )
 
 
@@ -145,6 +159,8 @@ def _give(recording: Recording, out: BinaryIO) -> None:
         license=recording.license,
         montage=recording.montage,
         force_unit=recording.force_unit,
+        places_known=recording.places_known,
+        notes=list(recording.notes),
         labels=None if recording.labels is None else list(recording.labels),
         unit_attributes=attributes,
         units={unit: len(samples) for unit, samples in recording.units.items()},
@@ -164,13 +180,20 @@ def _write_head(head: _Head, out: BinaryIO) -> None:
     out.write(body)
 
 
+def _bytes_of(path: Path) -> int:
+    """Size of a file, or of a folder's as far as the readers would look."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in islice(path.rglob("*"), MOST_FILES) if file.is_file())
+
+
 def _bound_memory(path: Path) -> None:
-    """Where the system can; elsewhere only the checks of `read_recording` do."""
+    """Where the system can; elsewhere only the readers' own checks do."""
     try:
         import resource
     except ImportError:
         return
-    most = MEMORY + min(MEMORY_OF_FILE * path.stat().st_size, 4 * LARGEST_BYTES)
+    most = MEMORY + min(MEMORY_OF_FILE * _bytes_of(path), 4 * LARGEST_BYTES)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
@@ -179,12 +202,12 @@ def _bound_memory(path: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Read the file named and write what it holds."""
     path = Path(arguments[0])
-    options = msgspec.json.decode(arguments[1], type=_Options)
+    wanted = msgspec.json.decode(arguments[1], type=Wanted)
     _bound_memory(path)
     out = sys.stdout.buffer
     try:
         try:
-            _give(read_recording(path, options.allow_nan, options.need_places), out)
+            _give(read_any(path, wanted), out)
         except RecordingError as error:
             _write_head(_Head(refusal=str(error)), out)
         out.flush()

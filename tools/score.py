@@ -24,6 +24,7 @@ RECOVERED_ROA = 0.9
 RECOVERED_F1 = 0.5
 FALSE_ROA = 0.5  # a unit whose best agreement with any reference stays below counts as false
 FEWEST_COMMON = 10  # spikes two trains must share to be one unit: with fewer, the search for the shift finds 30 %
+RECORDINGS = (".h5", ".hdf5", ".mat", ".json", ".npz", ".bdf", ".edf")  # that may have units; else it is events
 Trains = Mapping[int, NDArray[np.int64]]
 
 
@@ -243,7 +244,7 @@ def score(
     events : path
         events.tsv with what was found.
     reference : path
-        A recording (.h5) that has units, or an events.tsv.
+        A recording that has units, or an events.tsv.
     fs_hz : float, optional
         Samples per second, where neither file tells.
     start_s, end_s : float, s
@@ -282,7 +283,7 @@ def _between(trains: Trains, fs_hz: float, start_s: float, end_s: float) -> dict
 
 
 def _reference(path: str | os.PathLike[str]) -> Events:
-    if Path(path).suffix.lower() in (".h5", ".hdf5"):
-        recording = read_apart(path, allow_nan=True)
+    if Path(path).is_dir() or Path(path).suffix.lower() in RECORDINGS:
+        recording = read_apart(path, allow_nan=True, need_places=False)
         return Events(recording.units, recording.fs_hz)
     return read_events(path)

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..stream.errors import RecordingError
-from ..stream.geometry import Geometry
-from .recording import LARGEST_BYTES, SHORTEST_S, Recording
+from .recording import LARGEST_BYTES, SHORTEST_S, Recording, in_a_row
 from .session_file import Session, Turn
 
 
@@ -55,18 +54,9 @@ def recording_of(path: Path, need_places: bool) -> Recording:
     return Recording(
         emg=emg,
         fs_hz=info.fs_hz,
-        geometry=decoder.info.channels.geometry() if whole else _unknown(channels),
+        geometry=decoder.info.channels.geometry() if whole else in_a_row(channels),
         source=f"session {info.session} of stream {info.stream}",
         montage=decoder.info.montage,
         path=path,
+        places_known=whole,
     )
-
-
-def session_says_places(path: Path) -> bool:
-    """Whether every column of `recording_of` has its place."""
-    channels = Session(path).info.channels
-    return channels == list(range(len(channels)))
-
-
-def _unknown(channels: int) -> Geometry:
-    return Geometry(np.arange(channels), np.zeros(channels, np.int64), 1.0, channels, 1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myodrive.stream.errors import OptionError
-from myodrive.tools.grids import NAMED, grid, read_grid
+from myodrive.tools.grids import NAMED, grid, grid_within, name_of, read_grid
 from myodrive.tools.recording import read_recording
 
 
@@ -45,12 +45,47 @@ def test_no_two_channels_share_a_place(name):
     assert min(known.row.min(), known.col.min()) == 0
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", [name for name in NAMED if name.startswith(("GR", "HD"))])
 def test_neighbouring_channel_numbers_are_neighbours_within_a_column(name):
     known = grid(name)
     step_row, step_col = np.abs(np.diff(known.row)), np.diff(known.col)
     assert (step_row[step_col == 0] == 1).all()
-    assert set(step_col.tolist()) == {0, 1}
+    assert set(step_col.tolist()) in ({0, 1}, {0, -1})
+
+
+def table_of(name):
+    """The channels of a grid where they lie, from 1; 0 where there is none."""
+    known = grid(name)
+    table = np.zeros((known.grid_rows, known.grid_cols), dtype=int)
+    table[known.row, known.col] = np.arange(1, len(known) + 1)
+    return table
+
+
+PUBLISHED = {  # first and last row of the published tables
+    "HD04MM1305": ([52, 39, 26, 13, 0], [64, 51, 38, 25, 12]),
+    "HD08MM1305": ([52, 39, 26, 13, 0], [64, 51, 38, 25, 12]),
+    "HD10MM0808": ([64, 56, 48, 40, 32, 24, 16, 8], [57, 49, 41, 33, 25, 17, 9, 1]),
+    "GR10MM0804": ([32, 24, 16, 8], [25, 17, 9, 1]),
+    "HD10MM0804": ([1, 9, 17, 25], [8, 16, 24, 32]),
+    "HD05MM0804": ([1, 9, 17, 25], [8, 16, 24, 32]),
+    "RHD2164-GR08MM1305": ([0, 33, 34, 3, 1], [61, 63, 24, 22, 15]),
+    "TMSI-4-8-L": ([8, 14, 19, 25], [1, 9, 24, 32]),
+    "TMSI-8-8-L": ([17, 22, 27, 32, 33, 38, 43, 48], [1, 2, 3, 4, 61, 62, 63, 64]),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_maps_are_the_published_ones(name):
+    table = table_of(name)
+    assert (table[0].tolist(), table[-1].tolist()) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_grid_is_found_by_its_places_and_within_what_an_amplifier_writes(name):
+    found = name_of(grid(name))
+    assert np.array_equal(table_of(found), table_of(name))
+    assert grid_within(f"{name.lower()} 64 ch") == name
+    assert grid_within("MULTIPLE IN 1") is None
 
 
 def test_a_linear_array_runs_along_the_fibres():

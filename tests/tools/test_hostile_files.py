@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from myodrive.stream.errors import RecordingError
 from myodrive.tools import recording_reader
 from myodrive.tools.damage import FAULTS, damaged
+from myodrive.tools.formats.reading import read_any
 from myodrive.tools.hostile_files import READERS, outcome, resident_bytes
 from myodrive.tools.parameters import SHIPPED
 from myodrive.tools.recording import LARGEST_BYTES, read_recording
@@ -195,7 +196,7 @@ def test_read_apart_gives_what_reading_here_gives(muscle_path):
 def test_read_apart_refuses_with_the_same_sentence(changed, tmp_path):
     for path in (changed(lambda file: file.attrs.__delitem__("fs_hz")), tmp_path, tmp_path / "none.h5"):
         with pytest.raises(RecordingError) as here:
-            read_recording(path)
+            read_any(path)
         with pytest.raises(RecordingError) as apart:
             read_apart(path)
         assert str(apart.value) == str(here.value)

@@ -43,7 +43,7 @@ LEAST_SHOWN_DB = -40.0  # of the misfit: less is noise
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("file", nargs="?", help="recording (.h5)")
+    source.add_argument("file", nargs="?", help="recording (.h5, or what `convert` reads)")
     source.add_argument("--stream", metavar="NAME", help="calibrate on a live LSL stream instead")
     parser.add_argument("--seconds", type=float, default=30.0, help="how much of the stream to record (%(default)s)")
     parser.add_argument("-o", "--output", required=True, help="decoder file to write (.onnx)")
@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
     threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
-            source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad)
+            source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad, messages.print)
         else:
             source = from_stream(
                 args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...stream.decoder_file import Decoder, read_decoder
 from ...stream.errors import MismatchError
 from ...stream.pipeline import Pipeline
-from ..calibration_source import refuse_what_is_no_number, says_places
+from ..calibration_source import refuse_what_is_no_number
 from ..console import add_json, check_output, messages, print_json, progress_bar
 from ..events import write_events
 from ..recording import Recording
@@ -22,7 +22,7 @@ EXAMPLE = "myodrive decode recording.h5 --decoder decoder.onnx -o events.tsv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("file", help="recording (.h5)")
+    parser.add_argument("file", help="recording (.h5, or what `convert` reads)")
     parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
     parser.add_argument("-o", "--output", required=True, help="events.tsv to write")
     parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
@@ -39,6 +39,8 @@ def main(args: argparse.Namespace) -> int:
     check_output(args.output)
     decoder = read_decoder(args.decoder)
     recording = read_apart(args.file, allow_nan=True, need_places=False)
+    for note in recording.notes:
+        messages.print(note)
     emg = selected(recording, decoder)
     pipeline = Pipeline(decoder, args.hop, provider=args.provider, whitening=args.whitening)
     started = time.perf_counter()
@@ -90,7 +92,7 @@ def selected(recording: Recording, decoder: Decoder) -> NDArray[np.float32]:
         )
     refuse_what_is_no_number(recording.emg, info.channels.index, recording.path)
     places = recording.geometry.select(index)
-    if says_places(recording.path) and not (
+    if recording.places_known and not (
         np.array_equal(places.row, info.channels.row) and np.array_equal(places.col, info.channels.col)
     ):
         raise MismatchError(

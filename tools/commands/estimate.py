@@ -35,7 +35,7 @@ COLUMNS = ("unit", "start_s", "end_s", "force", *OF_STRETCH, "rate_hz", *OF_UNIT
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("file", help="recording (.h5)")
+    parser.add_argument("file", help="recording (.h5, or what `convert` reads)")
     parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
     parser.add_argument(
         "--method", choices=METHODS,
@@ -66,6 +66,8 @@ def main(args: argparse.Namespace) -> int:
     if model is not None and args.params is not None:
         try_apart(model, decoder.info)
     recording = read_apart(args.file, allow_nan=True)
+    for note in recording.notes:
+        messages.print(note)
     emg = selected(recording, decoder)
     with progress_bar("decoding") as progress:
         discharges = decode(emg, Pipeline(decoder, HOP), HOP, lambda share: progress(share, ""))

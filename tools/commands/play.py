@@ -17,7 +17,7 @@ EXAMPLE = "myodrive play recording.h5 --name emg --source-id SIM-1 --chunk 8 --l
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("file", nargs="?", default=str(BUNDLED), help="recording (.h5); the bundled one by default")
+    parser.add_argument("file", nargs="?", default=str(BUNDLED), help="recording; the bundled one by default")
     parser.add_argument("--name", default="myodrive-amplifier", help="name of the LSL stream (%(default)s)")
     parser.add_argument("--source-id", default="myodrive-sim-1", help="serial number of the device (%(default)s)")
     parser.add_argument("--chunk", type=int, default=8, help="samples sent together (%(default)s)")

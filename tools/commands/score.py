@@ -13,7 +13,7 @@ EXAMPLE = "myodrive score events.tsv recording.h5"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("events", help="events.tsv with what was found")
-    parser.add_argument("reference", help="recording (.h5) that has units, or an events.tsv")
+    parser.add_argument("reference", help="recording that has units, or an events.tsv")
     parser.add_argument("--fs", type=number(1.0, 1e6), help="samples per second, where neither file tells")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="score from this second on (%(default)s)")
     parser.add_argument("--end", type=float, default=float("inf"), metavar="S", help="and up to this one (the end)")
