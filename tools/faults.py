@@ -291,13 +291,13 @@ class FaultPlan:
         return block
 
     def _noise_of(self, i: int, number: NDArray[np.int64], channels: int) -> NDArray[np.float64]:
-        blocks = number // _NOISE_BLOCK
+        blocks, pieces = number // _NOISE_BLOCK, []
         for block in np.unique(blocks).tolist():
             if (i, block) not in self._noise:
                 if len(self._noise) > 16:
                     self._noise.clear()
                 self._noise[i, block] = self._draw(i, block).normal(size=(_NOISE_BLOCK, channels))
-        pieces = [self._noise[i, b][number[blocks == b] % _NOISE_BLOCK] for b in np.unique(blocks).tolist()]
+            pieces.append(self._noise[i, block][number[blocks == block] % _NOISE_BLOCK])
         return np.concatenate(pieces)
 
     def _cable(self, i: int, fault: Fault, number: NDArray[np.int64], channels: int) -> NDArray[np.float64]:

@@ -200,3 +200,14 @@ def test_the_counter_wraps_where_its_format_ends(dtype, number, value):
 def test_a_fault_without_an_end_covers_all_that_comes():
     assert math.isinf(Fault.parse("drift@1").end(FS_HZ))
     assert Fault.parse("clock@1").covers(10**9, FS_HZ)
+
+
+def test_noise_is_the_same_in_one_long_chunk_as_in_many():
+    fault = Fault.parse("noise@0:20,channels=1+2")
+    emg = np.zeros((40_000, 4), np.float32)
+    held = np.zeros((1, 4), np.float32)
+    whole = FaultPlan([fault], 2000.0, 4, 8, 0).spoil(0, emg, held)
+    plan = FaultPlan([fault], 2000.0, 4, 8, 0)
+    parts = [plan.spoil(first, emg[first : first + 640], held) for first in range(0, len(emg), 640)]
+    assert np.array_equal(whole, np.concatenate(parts))
+    assert (whole[:, 1:3].std(axis=0) > 100).all()
