@@ -60,7 +60,7 @@ def read_soon(folder):
     assert time.monotonic() - began < 20  # that of a whole one takes a fifth of a second
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_turns_and_events_that_lie_are_read_or_refused(session, copy, data):
     """Each change stays for the rest of the session, or holds for one turn only."""
@@ -92,7 +92,7 @@ def test_turns_and_events_that_lie_are_read_or_refused(session, copy, data):
     read_soon(copy)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_description_that_lies_is_read_or_refused(session, copy, data):
     shutil.copy(session[0] / RAW, copy / RAW)
