@@ -46,10 +46,10 @@ def open_stream(info: pylsl.StreamInfo, check: Callable[[SourceInfo], None]) -> 
     """
     name = info.name()
     try:
-        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=_flags(info))
+        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER_S, recover=False, processing_flags=clock_flags(info))
         source = describe(inlet.info(timeout=OPEN_TIMEOUT_S))
         check(source)
-        if _flags(info):
+        if clock_flags(info):
             inlet.time_correction(timeout=OPEN_TIMEOUT_S)  # the first one blocks for long: not in the loop
         inlet.open_stream(timeout=OPEN_TIMEOUT_S)
     except RuntimeError as error:  # the base of all that pylsl raises; it does not export its own exceptions
@@ -62,7 +62,7 @@ def silent(name: str) -> SilentStreamError:
     return SilentStreamError(f'stream "{name}" is there but sends no samples: start the measurement at the amplifier')
 
 
-def _flags(info: pylsl.StreamInfo) -> int:
+def clock_flags(info: pylsl.StreamInfo) -> int:
     """Time stamps of another machine are mapped to our clock; never smoothed, which would hide gaps."""
     return pylsl.proc_none if info.hostname() == socket.gethostname() else pylsl.proc_clocksync
 

@@ -96,6 +96,7 @@ class Status(Message):
     """How the pipeline is doing: 1 Hz, on every change, and to every new subscriber.
 
     ``sound``: whether discharges can be told from what disturbs the sources. ``held_back``: peaks that could not.
+    ``events``: the stream of events is "waiting", "on" or "lost"; "" without one.
     """
 
     state: str
@@ -122,6 +123,10 @@ class Status(Message):
     masks_late: int = 0
     sound: bool = True
     held_back: int = 0
+    events: str = ""
+    events_in: int = 0
+    events_missed: int = 0
+    events_reason: str = ""
 
 
 class Emg(Message):
@@ -164,6 +169,14 @@ class Params(Message):
         return {**fields, **more}
 
 
+class Event(Message):
+    """A marker of the stream of events, on the sample whose time is its own; negative before the first sample."""
+
+    label: str
+    event_sample: int
+    event_t: float
+
+
 class Muap(Message):
     """A unit's average waveform [channels][time], uV; sent only while somebody subscribes, when it has changed.
 
@@ -179,6 +192,7 @@ class Muap(Message):
 
 KINDS: dict[str, type[Message]] = {
     "spikes": Spikes, "drive": Drive, "params": Params, "units": Units, "status": Status, "emg": Emg, "muaps": Muap,
+    "event": Event,
 }  # fmt: skip
 _PARAMS_FIELDS = frozenset(Params.__struct_fields__) - {"more"}
 _encode = msgspec.msgpack.Encoder().encode

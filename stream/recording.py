@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .average import SpikeAverager
     from .control import Control
     from .hop import Hop, HopSource
+    from .markers import Marker, MarkerSource
     from .parameter_model import ParameterModel
     from .parameter_worker import Finished, ParameterWorker
     from .pipeline import Pipeline
@@ -42,7 +43,7 @@ MOST_WORDS = 15
 STALLED, TIMING = 1, 1  # `Tick.flags`: a bit, and from bit 1 on the place in TIMINGS
 TIMINGS = ("estimated", "exact", "counted")
 LAG_S = 3.0  # more than this not yet on disk, and the recorder is behind
-MOST_SWAPS = 100  # that wait for room; of other events the last one of its kind waits
+MOST_WAITING = {"swap": 100, "markers": 100}  # for room; of other events the last one of its kind waits
 END_S = 1.0  # the last event may wait so long for room
 
 # words of the ring that both sides share, a cache line each
@@ -170,6 +171,32 @@ class NotedWorker:
         self._worker.close()
 
 
+class NotedMarkers:
+    """A stream of markers as it was in this turn, and what was taken of it.
+
+    Attributes
+    ----------
+    state, reason : str
+    missed : int
+        As the stream said when it was last looked at.
+    taken : sequence of Marker
+    """
+
+    def __init__(self, markers: MarkerSource) -> None:
+        self.taken: Sequence[Marker] = ()
+        self._markers = markers
+        self.look()
+
+    def look(self) -> None:
+        """Find out how the stream is doing."""
+        self.state, self.reason, self.missed = self._markers.state, self._markers.reason, self._markers.missed
+
+    def take(self) -> Sequence[Marker]:
+        """Handed on, and noted."""
+        self.taken = self._markers.take()
+        return self.taken
+
+
 class Recording:
     """Puts the turns of the loop into the ring.
 
@@ -182,6 +209,7 @@ class Recording:
     pipeline : Pipeline
     publisher : Publisher
     worker : NotedWorker, optional
+    markers : NotedMarkers, optional
 
     Attributes
     ----------
@@ -202,6 +230,7 @@ class Recording:
         pipeline: Pipeline,
         publisher: Publisher,
         worker: NotedWorker | None = None,
+        markers: NotedMarkers | None = None,
     ) -> None:
         self.state = "on"
         self.recorded_s = 0.0
@@ -213,6 +242,7 @@ class Recording:
         self._pipeline = pipeline
         self._publisher = publisher
         self._worker = worker
+        self._markers = markers
         self._bytes = bytearray(TICK_FORM.size)
         self._head = np.frombuffer(self._bytes, np.int64)
         Ring(memoryview(bytearray(Ring.bytes_for(HEAD_WORDS + 1)))).push(self._head)  # the first call of all is slow
@@ -226,6 +256,7 @@ class Recording:
         self._failure = ""
         self._source_told: object = None
         self._refusal: object = None
+        self._markers_told = ""
         self._refusal_told = self._fault_told = self._mask_fault_told = ""
 
     def _noted(self, answer: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
@@ -344,6 +375,12 @@ class Recording:
         if self._worker is not None and self._worker.told != self._fault_told:
             self._fault_told = self._worker.told
             self._event(event="fault", text=self._fault_told)
+        if self._markers is not None and self._markers.taken:
+            self._event(event="markers", markers=self._markers.taken)
+            self._markers.taken = ()
+        if self._markers is not None and self._markers.state != self._markers_told:
+            self._markers_told = self._markers.state
+            self._event(event="marker stream", state=self._markers_told)
 
     def _event(self, **fields: object) -> None:
         """Have an event wait for room; one that waits already and means nothing beside this one is left out.
@@ -352,7 +389,7 @@ class Recording:
         """
         name = fields["event"]
         alike = [n for n, (other, _) in enumerate(self._events) if other == name]
-        if len(alike) >= (MOST_SWAPS if name == "swap" else 1):
+        if len(alike) >= MOST_WAITING.get(str(name), 1):
             del self._events[alike[0]]
             self._number += 1
         self._events.append((name, msgspec.json.encode(fields)))

@@ -13,7 +13,8 @@ from .endpoints import Endpoints
 from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
-from .messages import Drive, Emg, Spikes, Status, UnitEntry, Units
+from .markers import MarkerSource, NoMarkers
+from .messages import Drive, Emg, Event, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
@@ -44,6 +45,7 @@ class Reporter:
     why_no_worker : str
     recording : Recorded, optional
         Says how the recorder is doing.
+    markers : MarkerSource, optional
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class Reporter:
         worker: ParameterWorker | None = None,
         why_no_worker: str = NO_MODEL,
         recording: Recorded | None = None,
+        markers: MarkerSource | None = None,
     ) -> None:
         self.state = "warming"
         self.late_hops = 0
@@ -78,6 +81,8 @@ class Reporter:
         self._source = source
         self._pipeline = pipeline
         self._recording: Recorded = recording or NotRecorded()
+        self._markers: MarkerSource = markers or NoMarkers()
+        self._events_in = 0
         self._now = 0.0
         self._fs = decoder.info.fs_hz
         self._trust = UnitTrust(decoder, pipeline.averager, pipeline.detector)
@@ -194,6 +199,7 @@ class Reporter:
     def tend(self, now: float) -> None:
         """Serve newcomers and the control socket; send parameters, and the status when it is due or has changed."""
         self._now = now
+        self._send_events(now)
         self._trust.tend(now, self._pipeline.drive.good)
         self._parameters.tend(now, not (self._implausible or self._trust.strange))
         self._follow_state(now)
@@ -216,6 +222,21 @@ class Reporter:
                 self._send_units(now)
         elif now - self._change_at >= CHANGE_S and self._tellable() != self._told:
             self._send_status(now)
+
+    def _send_events(self, now: float) -> None:
+        """Send the markers that have come, once there is a sample to put them on."""
+        source = self._source
+        self._markers.look()
+        if source.samples_in == 0:
+            return
+        for marker in self._markers.take():
+            away = (marker.stamp - source.timeline.newest) / source.timeline.period  # sample periods
+            message = Event(
+                sample=source.sample, t=source.timeline.newest, label=marker.label,
+                event_sample=source.sample + round(away), event_t=marker.stamp,
+            )  # fmt: skip
+            self._publisher.send("event", message, now)
+            self._events_in += 1
 
     def announce(self, state: str, now: float, reason: str = "") -> None:
         """Change to `state` and say so at once."""
@@ -257,7 +278,7 @@ class Reporter:
         return (
             self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, source.timeline.timing, pipeline.watch.flags, self._recording.state,
-            pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound,
+            pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound, self._markers.state,
         )  # fmt: skip
 
     def _send_status(self, now: float) -> None:
@@ -284,6 +305,8 @@ class Reporter:
             masked_channels=[index[c] for c in np.flatnonzero(pipeline.masks.masked)],
             masked_since=pipeline.masks.since, masks_late=pipeline.masks.late,
             sound=pipeline.guard.sound, held_back=pipeline.guard.held_back,
+            events=self._markers.state, events_in=self._events_in, events_missed=self._markers.missed,
+            events_reason=self._markers.reason,
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:

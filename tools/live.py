@@ -19,11 +19,12 @@ from ..stream.errors import AddressError, MissingStreamError, SilentStreamError,
 from ..stream.finder import missing
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
+from ..stream.markers import MarkerStream
 from ..stream.mask_worker import Live
 from ..stream.messages import Status
 from ..stream.parameter_worker import ParameterWorker
 from ..stream.pipeline import Pipeline
-from ..stream.recording import NotedWorker, Recording
+from ..stream.recording import NotedMarkers, NotedWorker, Recording
 from ..stream.reporter import Reporter
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
 from .open_files import allow_many
@@ -66,6 +67,8 @@ class LiveSettings:
         Folder of the keys, for encryption and a list of clients.
     record : str or None
         Folder that the session is recorded to.
+    events : str or None
+        Name of an LSL stream of markers.
     """
 
     stream: str
@@ -82,6 +85,7 @@ class LiveSettings:
     open_network: bool = False
     curve: str | None = None
     record: str | None = None
+    events: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def run_live(
     keys = None if settings.curve is None else read_server_keys(settings.curve)
     allow_many()  # strangers who connect must not use up the files that the pipeline itself needs
     endpoints = Endpoints(settings.bind, settings.stream, keys)
-    source = worker = recorder = recording = pipeline = None
+    source = worker = recorder = recording = pipeline = markers = None
     try:
         if settings.record is not None:
             recorder = Recorder(
@@ -141,6 +145,9 @@ def run_live(
         if chosen.model is not None:
             worker = NotedWorker(ParameterWorker(chosen.model, pipeline.averager))
 
+        if settings.events is not None:
+            markers = MarkerStream(settings.events)
+        noted = None if markers is None else NotedMarkers(markers)
         told, told_missing = threading.Event(), threading.Event()
 
         def check(found: SourceInfo) -> None:
@@ -162,9 +169,11 @@ def run_live(
         if recorder is not None:
             recorder.describe(_session_info(settings, decoder, chosen, endpoints.session), chosen.file)
             recorder.wait_until_running()
-            recording = Recording(recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker)
+            recording = Recording(
+                recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker, noted
+            )
             recorder.watch(recording)
-        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none, recording)
+        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none, recording, noted)
         if recording is not None:
             recording.follow(reporter, endpoints.control)
         opened = time.perf_counter()
@@ -190,6 +199,8 @@ def run_live(
             worker.close()
         if source is not None:
             source.close()
+        if markers is not None:
+            markers.close()
         if recorder is not None:
             recorder.close()
         endpoints.close()

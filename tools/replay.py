@@ -185,7 +185,14 @@ def replay(
             endpoints = ToldEndpoints(source, info.session, info.stream, take)
             endpoints.publisher.send("status", warming(), 0.0)
         reporter = Reporter(
-            endpoints, decoder, source, pipeline, worker, info.why_no_parameters or chosen.why_none, source.recording
+            endpoints,
+            decoder,
+            source,
+            pipeline,
+            worker,
+            info.why_no_parameters or chosen.why_none,
+            source.recording,
+            source.markers,
         )
         run(
             source, pipeline, reporter, stop=lambda: source.ended or stop(), recording=source.recording,

@@ -13,7 +13,7 @@ from .replay import Replayed
 from .replay_source import finite_number
 from .session_file import Session
 
-SAME_KINDS = ("spikes", "drive", "params", "units")
+SAME_KINDS = ("spikes", "drive", "params", "units", "event")
 COUNTERS = (
     "state", "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "bad_channels", "bad_reasons",
     "messages_dropped", "repeats_dropped", "clock_jumps", "timing", "rate_hz", "masked_channels", "masked_since",

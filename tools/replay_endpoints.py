@@ -9,7 +9,7 @@ from typing import Any
 import pylsl
 
 from ..stream.endpoints import Endpoints
-from ..stream.messages import Message, Spikes
+from ..stream.messages import Event, Message, Spikes
 from .replay_source import SessionSource
 
 
@@ -99,6 +99,8 @@ class LivePublisher(KeptPublisher):
         message.t += self.moved if message.t else 0.0
         if isinstance(message, Spikes):
             message.spike_t = [t + self.moved for t in message.spike_t]
+        elif isinstance(message, Event):
+            message.event_t += self.moved
         self._live.send(kind, message, pylsl.local_clock())
 
     def newcomers(self) -> set[str] | None:

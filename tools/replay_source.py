@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..stream.errors import StreamError
 from ..stream.hop import Hop
+from ..stream.markers import LONGEST_LABEL, MOST_AT_ONCE, Marker
 from ..stream.mask_worker import Masks
 from ..stream.recording import STALLED, STATES, STEERING, TIMING, TIMINGS, WELCOMED
 from .session_file import Session, Turn
+
+LONGEST_STATE = 20  # characters
+LATEST_S = 1e12  # of a marker: beyond, a session is damaged
 
 
 class ToldTimeline:
@@ -51,6 +55,31 @@ class ToldRecording:
 
     def end(self, now: float) -> None:
         """Nothing: it is recorded already."""
+
+
+class ToldMarkers:
+    """The markers that were taken in the turn."""
+
+    def __init__(self) -> None:
+        self.state = self.reason = ""
+        self.missed = 0
+        self._told: list[Marker] = []
+
+    def tell(self, found: object) -> None:
+        """Take what an event of the recording holds."""
+        for one in (found if isinstance(found, list) else [])[:MOST_AT_ONCE]:
+            if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str):
+                stamp = finite_number(one[1])
+                if abs(stamp) < LATEST_S:
+                    self._told.append(Marker(one[0][:LONGEST_LABEL], stamp))
+
+    def look(self) -> None:
+        """Nothing: it is told."""
+
+    def take(self) -> Sequence[Marker]:
+        """Those of the turn."""
+        told, self._told = self._told, []
+        return told
 
 
 class SessionSource:
@@ -100,6 +129,7 @@ class SessionSource:
         self._entries: Iterator[Turn | dict[str, Any]] = session.turns()
         self._next_turn: Turn | None = None
         self._waiting: list[dict[str, Any]] = []
+        self.markers = ToldMarkers()
         self._advance()
         for event in self._waiting:
             if event.get("event") == "begin":
@@ -195,6 +225,10 @@ class SessionSource:
         if event.get("event") == "refusal":
             text = str(event.get("text", ""))[:1000]
             self.refusal = StreamError(text) if text else None
+        elif event.get("event") == "markers":
+            self.markers.tell(event.get("markers"))
+        elif event.get("event") == "marker stream":
+            self.markers.state = str(event.get("state", ""))[:LONGEST_STATE]
         elif event.get("event") == "fault":
             self.fault = str(event.get("text", ""))[:1000]
         elif event.get("event") == "mask fault":

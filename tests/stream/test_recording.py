@@ -176,16 +176,16 @@ def test_no_swap_is_lost_however_much_else_happens_while_the_ring_is_full():
 
 def test_of_too_many_swaps_the_newest_are_kept_and_the_numbers_say_so():
     scene = full_scene()
-    for n in range(rec.MOST_SWAPS + 5):
+    for n in range(rec.MOST_WAITING["swap"] + 5):
         scene.pipeline.masks.swaps = [Swap(n, (1,), False)]
         scene.turn()
     scene.pipeline.masks.swaps = []
     scene.records()
     found = []
-    for _ in range(rec.MOST_SWAPS):
+    for _ in range(rec.MOST_WAITING["swap"]):
         scene.turn()
         found += [one for one in scene.records() if isinstance(one, dict)]
-    assert [swap["sample"] for swap in found] == list(range(5, rec.MOST_SWAPS + 5))
+    assert [swap["sample"] for swap in found] == list(range(5, rec.MOST_WAITING["swap"] + 5))
 
 
 def test_the_end_waits_a_moment_for_room(monkeypatch):

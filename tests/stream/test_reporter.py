@@ -16,6 +16,7 @@ from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError
 from myodrive.stream.guard import UNSOUND
 from myodrive.stream.inlet import Hop
+from myodrive.stream.markers import Marker
 from myodrive.stream.pipeline import Pipeline
 from myodrive.stream.reporter import Reporter
 from myodrive.stream.timeline import Timeline
@@ -523,3 +524,42 @@ def test_sources_in_which_nothing_can_be_told_are_said_to_be_so_in_spikes_drive_
     assert first.reason == UNSOUND
     assert (status[-1].sound, status[-1].reason) == (True, "")
     assert status[-1].held_back == bench.pipeline.guard.held_back > 0
+
+
+class FakeMarkers:
+    """Markers that a test puts."""
+
+    def __init__(self):
+        self.state, self.reason, self.missed = "waiting", "", 0
+        self.waiting = []
+
+    def look(self):
+        pass
+
+    def take(self):
+        taken, self.waiting = self.waiting, []
+        return taken
+
+
+def test_markers_wait_for_the_first_sample_and_are_put_on_the_sample_of_their_time(bench, subscribe, planted):
+    markers = FakeMarkers()
+    bench.reporter = Reporter(bench.endpoints, planted.decoder, bench.source, bench.pipeline, markers=markers)
+    reader = joined(bench, subscribe, "event/", "status/")
+    period = 1.0 / planted.info.fs_hz
+    markers.waiting = [Marker("before", 99.0)]
+    bench.wait(0.1)
+    assert len(markers.waiting) == 1
+    bench.hops(100)
+    at = bench.source.time_of(333)
+    markers.waiting = [Marker("now", at + 0.4 * period), Marker("ahead", bench.source.time_of(2000))]
+    markers.state = "on"
+    bench.hops(20)
+    drain(reader)
+    events = reader.of(m.Event)
+    first, now, ahead = events
+    assert (first.label, first.event_sample) == ("before", round((99.0 - bench.source.time_of(0)) / period))
+    assert first.event_sample < 0
+    assert (now.label, now.event_sample, now.event_t) == ("now", 333, at + 0.4 * period)
+    assert (ahead.event_sample, [event.seq for event in events]) == (2000, [0, 1, 2])
+    last = reader.of(m.Status)[-1]
+    assert (last.events, last.events_in) == ("on", 3)

@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=number(0, LONGEST_S), help="stop after this long")
     parser.add_argument("--curve", metavar="DIR", help="encrypt, and let in only who is on the list of `myodrive keys`")
     parser.add_argument("--open-network", action="store_true", help="let other machines read and control, unprotected")
+    parser.add_argument(
+        "--events", metavar="NAME", help="LSL stream of markers (cues, trials), put on the samples and published"
+    )
     parser.add_argument("--record", metavar="DIR", help="keep samples, messages and decoder in a new folder")
     parser.add_argument("--quiet", action="store_true", help="no live table")
     add_json(parser)
@@ -63,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
         stream=args.stream, bind=args.bind, hop=args.hop, provider=args.provider, whitening=args.whitening,
         gain=args.gain, counter=args.counter, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback),
         wait_s=args.wait, seconds=args.seconds, params=args.params, open_network=args.open_network, curve=args.curve,
-        record=args.record,
+        record=args.record, events=args.events,
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()

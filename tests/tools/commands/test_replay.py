@@ -7,6 +7,7 @@ import time
 
 import msgspec
 import numpy as np
+import pylsl
 import pytest
 
 from myodrive.stream.curve import read_client_keys
@@ -21,6 +22,7 @@ from myodrive.tools.session_file import MESSAGE, MESSAGES, TOPIC_LENGTH, Session
 from myodrive.tools.subscriber import Subscriber
 
 LIVE_S = 8
+MARKERS = 40
 STOP, PAUSE, RESUME = (msgspec.msgpack.encode({"do": word}) for word in ("stop", "pause", "resume"))
 STATUS = msgspec.msgpack.encode({"do": "status"})
 
@@ -45,14 +47,20 @@ def recorded(
     model.write_bytes(parameter_graph.parameter_model_bytes())
     pipeline = process(
         "run", "--stream", unique, "--decoder", decoder_path, "--bind", address, "--params", model, "--record",
-        folder, "--json",
+        folder, "--events", f"{unique} marks", "--json",
     )  # fmt: skip
+    markers = pylsl.StreamOutlet(
+        pylsl.StreamInfo(f"{unique} marks", "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"{unique} marks")
+    )
     amplifier = process(
         "play", recording_like(emg=emg), "--name", unique, "--source-id", unique, "--wait-for-consumers", "30",
         "--seconds", LIVE_S, "--fault", "gap@3:0.1", "--fault", "stall@4:0.7", "--fault", "nan@6:0.6",
     )  # fmt: skip
     status = lambda: (control(address, STATUS) or {}).get("status")  # noqa: E731
     assert until(lambda: (now := status()) and now["samples_in"] > 2000, 60)
+    assert until(lambda: status()["events"] == "on")
+    for number in range(MARKERS):
+        markers.push_sample([f"cue {number}"], pylsl.local_clock() - 0.01 * number)
     assert control(address, PAUSE)["ok"]
     subscriber = Subscriber(address, ("",))  # it is welcomed with messages that take numbers
     try:
@@ -62,6 +70,9 @@ def recorded(
     finally:
         subscriber.close()
     assert until(lambda: status()["state"] == "stalled")
+    assert status()["events_in"] == MARKERS
+    del markers
+    assert until(lambda: status()["events"] == "lost")
     assert control(address, STOP)["ok"]
     out, err = pipeline.communicate(timeout=40)
     assert pipeline.returncode == 0, err
@@ -91,6 +102,7 @@ def test_a_session_with_gaps_stalls_and_bad_channels_gives_the_same_messages(rec
     assert check["compared"]["drive"] > 100 * LIVE_S
     assert min(check["compared"][kind] for kind in ("spikes", "params")) > 50
     assert min(check["compared"][kind] for kind in ("units", "status")) >= 2
+    assert check["compared"]["event"] == MARKERS
     assert [said.json[name] for name in ("samples_in", "samples_lost", "gaps")] == [
         told[name] for name in ("samples_in", "samples_lost", "gaps")
     ]
@@ -100,6 +112,21 @@ def test_a_session_with_gaps_stalls_and_bad_channels_gives_the_same_messages(rec
     assert len(swaps_of(Session(recorded))) >= 2
     spikes = sum(len(train) for train in read_events(tmp_path / "events.tsv").units.values())
     assert spikes == said.json["spikes"] > 100
+
+
+def test_markers_stand_on_the_samples_whose_time_is_theirs(recorded, muscle):
+    session = Session(recorded[0])
+    events = [msgspec.msgpack.decode(body) for topic, body in session.messages() if topic.startswith(b"event/")]
+    assert sorted(event["label"] for event in events) == sorted(f"cue {number}" for number in range(MARKERS))
+    turns = [turn.tick for turn in session.turns() if not isinstance(turn, dict) and turn.tick.samples]
+    stamp = np.array([tick.stamp for tick in turns])
+    last = np.array([tick.first_sample + tick.samples - 1 for tick in turns])
+    for event in events:
+        true = np.interp(event["event_t"], stamp, last)
+        if event["event_t"] > stamp[0]:
+            assert abs(event["event_sample"] - true) < 1.0
+        else:
+            assert event["event_sample"] <= last[0]
 
 
 def test_another_decoding_is_noticed_and_named(session, myodrive, monkeypatch):
