@@ -14,6 +14,9 @@ a radar's detector of constant false-alarm rate, and it must not come in a crowd
 - A unit is deaf while its mean discharge would be lower than `DEAF_TIMES` its background. While `DEAF_SHARE` of the
   units are, and for `LATCH_S` after, the sources are unsound: nothing should be done on what they say.
 
+- Stretches that were asked to be blank, after a stimulation pulse, give no discharge and are no background; what they
+  take away is counted by itself.
+
 The numbers are a compromise, found on a muscle simulated at four forces, a real and a hybrid recording, each clean and
 with ten kinds of fault. `bench rest` and `bench channels` measure what they do elsewhere.
 """
@@ -44,31 +47,43 @@ UNSOUND = (
     "the sources are too noisy to tell discharges from: an artefact, a loose electrode, or a contraction far stronger "
     "than the calibration's"
 )
+MOST_BLANKS = 64  # stretches that are remembered
 _NEVER = -(2**62)
+
+
+@njit("boolean(int64, int64[:, ::1])", cache=True, nogil=True)
+def _within(sample, stretches):  # type: ignore[no-untyped-def]
+    """Whether a sample lies in one of the stretches, first and last sample each."""
+    inside = False
+    for i in range(len(stretches)):
+        inside |= stretches[i, 0] <= sample <= stretches[i, 1]
+    return inside
+
 
 # Rows of the levels of every unit: largest value that counts fast and slow, deaf above, and a swing's least and most
 _CLIP, _CLIP_SLOW, _DEAF, _SWING_LEAST, _SWING_MOST = range(5)
 
 
 @njit(
-    "int64(float32[:, ::1], int64, float32[:, ::1], int64, float64[::1], int64[::1], int64, float64[:, ::1],"
-    " float32[:, ::1], boolean[:, ::1], boolean[::1])",
+    "int64(float32[:, ::1], int64, float32[:, ::1], int64, float64[::1], int64[::1], int64, int64[:, ::1],"
+    " float64[:, ::1], float32[:, ::1], boolean[:, ::1], boolean[::1])",
     cache=True,
     nogil=True,
 )
 def _follow_kernel(  # type: ignore[no-untyped-def]
-    sources, first_sample, levels, settled_at, keep, deaf_units_and_latch, unsound_until, power, background, swings,
-    sound,
+    sources, first_sample, levels, settled_at, keep, deaf_units_and_latch, unsound_until, blanks, power, background,
+    swings, sound,
 ):  # fmt: skip
     for t in range(len(sources)):
         n = first_sample + t
+        counts = n >= settled_at and not _within(n, blanks)
         row = n % len(swings)
         deaf = 0
         for m in range(sources.shape[1]):
             size = abs(sources[t, m])
             if not size <= levels[_CLIP, m]:  # what is no number as well
                 size = levels[_CLIP, m]
-            if n >= settled_at:
+            if counts:
                 slow = min(size, levels[_CLIP_SLOW, m])
                 power[0, m] = keep[0] * power[0, m] + (1.0 - keep[0]) * size * size
                 power[1, m] = keep[1] * power[1, m] + (1.0 - keep[1]) * slow * slow
@@ -84,17 +99,20 @@ def _follow_kernel(  # type: ignore[no-untyped-def]
 
 @njit(
     "int64(int64[::1], int64[::1], float32[::1], int64, int64, float32[:, ::1], float32[::1], boolean[:, ::1], int64,"
-    " int64)",
+    " int64, int64[:, ::1], int64[::1])",
     cache=True,
     nogil=True,
 )
 def _sieve_kernel(  # type: ignore[no-untyped-def]
-    unit, sample, height, count, first_decided, background, most, swings, together, crowd
+    unit, sample, height, count, first_decided, background, most, swings, together, crowd, blanks, blanked
 ):
     """Keep the discharges that stand out, in order; row 0 of the background decided sample `first_decided`."""
     kept = 0
     for i in range(count):
         m = unit[i]
+        if _within(sample[i], blanks):
+            blanked[0] += 1
+            continue
         if not LEAST_TIMES * background[sample[i] - first_decided, m] <= height[i] <= most[m]:
             continue
         company = 0
@@ -173,8 +191,8 @@ class Guard:
 
     Attributes
     ----------
-    held_back : int
-        Discharges, since the start.
+    held_back, blanked : int
+        Discharges, since the start; those in blank stretches are not among those held back.
     sound : bool
         Whether the sources could be acted on at the newest sample.
     """
@@ -191,6 +209,9 @@ class Guard:
         least, most = SWING
         self.held_back = 0
         self.sound = True
+        self._blanks = np.full((MOST_BLANKS, 2), _NEVER, np.int64)  # first and last sample
+        self._blanks_put = 0
+        self._blanked = np.zeros(1, np.int64)
         self._height = np.ascontiguousarray(height, np.float32)
         self._most = np.float32(MOST_TIMES) * self._height
         self._levels = np.stack(
@@ -208,6 +229,16 @@ class Guard:
         self._first = self._settled_at = 0
         self._unsound_until = _NEVER
 
+    @property
+    def blanked(self) -> int:
+        """Discharges in blank stretches."""
+        return int(self._blanked[0])
+
+    def blank(self, first: int, last: int) -> None:
+        """Report no discharge from sample `first` to `last`; what has been reported stays."""
+        self._blanks[self._blanks_put % MOST_BLANKS] = first, last
+        self._blanks_put += 1
+
     def reset(self, settled_at: int) -> None:
         """Forget the past but for what is usual; until sample `settled_at` the sources mean nothing."""
         self._power[0] = 0.0
@@ -219,6 +250,8 @@ class Guard:
         self._power[:] = 0.0
         self._swings[:] = False
         self._unsound_until = _NEVER
+        self._blanks[:] = _NEVER
+        self._blanked[0] = 0
         self.held_back = 0
         self.sound = True
 
@@ -232,19 +265,19 @@ class Guard:
         self._first = first_sample - first_row
         self._unsound_until = _follow_kernel(
             sources, first_sample, self._levels, self._settled_at, self._keep, self._deaf_units_and_latch,
-            self._unsound_until, self._power, self._background[rows], self._swings, self._sound[rows],
+            self._unsound_until, self._blanks, self._power, self._background[rows], self._swings, self._sound[rows],
         )  # fmt: skip
         self.sound = bool(self._sound[rows.stop - 1])
 
     def sieve(self, detector: Detector | CancellingDetector) -> int:
         """Hold back discharges of the hop that do not stand out; how many are left in `detector`."""
-        found = detector.count
+        found, blanked = detector.count, self.blanked
         if found:
             detector.count = _sieve_kernel(
                 detector.unit, detector.sample, detector.height, found, self._first - self._lookahead,
-                self._background, self._most, self._swings, self._together, self._crowd,
+                self._background, self._most, self._swings, self._together, self._crowd, self._blanks, self._blanked,
             )  # fmt: skip
-            self.held_back += found - detector.count
+            self.held_back += found - detector.count - (self.blanked - blanked)
         return detector.count
 
     def sound_at(self, sample: int) -> bool:

@@ -32,6 +32,13 @@ class Marker(NamedTuple):
     stamp: float
 
 
+class Blank(NamedTuple):
+    """After markers whose label fits a pattern (`*` and `?`), no discharges for so long, s."""
+
+    pattern: str
+    seconds: float
+
+
 class MarkerSource(Protocol):
     """What the reporter needs of a stream of markers."""
 

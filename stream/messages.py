@@ -97,6 +97,7 @@ class Status(Message):
 
     ``sound``: whether discharges can be told from what disturbs the sources. ``held_back``: peaks that could not.
     ``events``: the stream of events is "waiting", "on" or "lost"; "" without one.
+    ``events_late``: those that came too late to blank all that they should. ``blanked``: discharges not reported.
     """
 
     state: str
@@ -126,6 +127,8 @@ class Status(Message):
     events: str = ""
     events_in: int = 0
     events_missed: int = 0
+    events_late: int = 0
+    blanked: int = 0
     events_reason: str = ""
 
 
@@ -170,11 +173,17 @@ class Params(Message):
 
 
 class Event(Message):
-    """A marker of the stream of events, on the sample whose time is its own; negative before the first sample."""
+    """A marker of the stream of events, on the sample whose time is its own; negative before the first sample.
+
+    ``blank_from`` and ``blank_to``: the samples in which discharges are kept back because of it, -1 where none are;
+    ``blank_from`` is later than ``event_sample`` where the marker came too late for what had been reported.
+    """
 
     label: str
     event_sample: int
     event_t: float
+    blank_from: int = -1
+    blank_to: int = -1
 
 
 class Muap(Message):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from .endpoints import Endpoints
 from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
-from .markers import MarkerSource, NoMarkers
+from .markers import Blank, Marker, MarkerSource, NoMarkers
 from .messages import Drive, Emg, Event, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
@@ -46,6 +48,8 @@ class Reporter:
     recording : Recorded, optional
         Says how the recorder is doing.
     markers : MarkerSource, optional
+    blanks : sequence of Blank
+        After which markers there are no discharges.
 
     Attributes
     ----------
@@ -66,6 +70,7 @@ class Reporter:
         why_no_worker: str = NO_MODEL,
         recording: Recorded | None = None,
         markers: MarkerSource | None = None,
+        blanks: Sequence[Blank] = (),
     ) -> None:
         self.state = "warming"
         self.late_hops = 0
@@ -82,7 +87,8 @@ class Reporter:
         self._pipeline = pipeline
         self._recording: Recorded = recording or NotRecorded()
         self._markers: MarkerSource = markers or NoMarkers()
-        self._events_in = 0
+        self._blanks = blanks
+        self._events_in = self._events_late = 0
         self._now = 0.0
         self._fs = decoder.info.fs_hz
         self._trust = UnitTrust(decoder, pipeline.averager, pipeline.detector)
@@ -231,12 +237,30 @@ class Reporter:
             return
         for marker in self._markers.take():
             away = (marker.stamp - source.timeline.newest) / source.timeline.period  # sample periods
+            at = source.sample + round(away)
+            first, last = self._blank(marker, at)
             message = Event(
-                sample=source.sample, t=source.timeline.newest, label=marker.label,
-                event_sample=source.sample + round(away), event_t=marker.stamp,
+                sample=source.sample, t=source.timeline.newest, label=marker.label, event_sample=at,
+                event_t=marker.stamp, blank_from=first, blank_to=last,
             )  # fmt: skip
             self._publisher.send("event", message, now)
             self._events_in += 1
+
+    def _blank(self, marker: Marker, at: int) -> tuple[int, int]:
+        """Keep discharges back for as long as was asked after such a marker: first and last sample, -1 for none."""
+        seconds = max(
+            (blank.seconds for blank in self._blanks if fnmatchcase(marker.label, blank.pattern)), default=0.0
+        )
+        if not seconds:
+            return -1, -1
+        pipeline = self._pipeline
+        last = at + math.ceil(seconds * self._fs) - 1
+        first = max(at, self._source.sample + 1 - pipeline.detector.lookahead)  # the others are reported already
+        self._events_late += first > at
+        if last < first:
+            return -1, -1
+        pipeline.guard.blank(first, last)
+        return first, last
 
     def announce(self, state: str, now: float, reason: str = "") -> None:
         """Change to `state` and say so at once."""
@@ -306,6 +330,7 @@ class Reporter:
             masked_since=pipeline.masks.since, masks_late=pipeline.masks.late,
             sound=pipeline.guard.sound, held_back=pipeline.guard.held_back,
             events=self._markers.state, events_in=self._events_in, events_missed=self._markers.missed,
+            events_late=self._events_late, blanked=pipeline.guard.blanked,
             events_reason=self._markers.reason,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ..stream.errors import AddressError, MissingStreamError, SilentStreamError,
 from ..stream.finder import missing
 from ..stream.inlet import StreamSource
 from ..stream.loop import run
-from ..stream.markers import MarkerStream
+from ..stream.markers import Blank, MarkerStream
 from ..stream.mask_worker import Live
 from ..stream.messages import Status
 from ..stream.parameter_worker import ParameterWorker
@@ -69,6 +69,8 @@ class LiveSettings:
         Folder that the session is recorded to.
     events : str or None
         Name of an LSL stream of markers.
+    blank : tuple of Blank
+        After which of them there are no discharges.
     """
 
     stream: str
@@ -86,6 +88,7 @@ class LiveSettings:
     curve: str | None = None
     record: str | None = None
     events: str | None = None
+    blank: tuple[Blank, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,9 @@ def run_live(
                 recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker, noted
             )
             recorder.watch(recording)
-        reporter = Reporter(endpoints, decoder, source, pipeline, worker, chosen.why_none, recording, noted)
+        reporter = Reporter(
+            endpoints, decoder, source, pipeline, worker, chosen.why_none, recording, noted, settings.blank
+        )
         if recording is not None:
             recording.follow(reporter, endpoints.control)
         opened = time.perf_counter()
@@ -211,7 +216,7 @@ def _session_info(settings: LiveSettings, decoder: Decoder, chosen: ChosenModel,
     return session_info(
         session=session, stream=settings.stream, decoder=decoder, hop=settings.hop, provider=settings.provider,
         whitening=settings.whitening, gain=settings.gain, drive_rate_hz=drive.rate_hz, smoothing_s=drive.smoothing_s,
-        fallback=drive.fallback, chosen=chosen, options={"counter": settings.counter},
+        fallback=drive.fallback, chosen=chosen, options={"counter": settings.counter}, blank=settings.blank,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from multiprocessing import shared_memory
 
@@ -16,6 +17,7 @@ import pylsl
 from ..stream.decoder_file import Decoder
 from ..stream.endpoints import reached_here
 from ..stream.errors import RecordingError
+from ..stream.markers import Blank
 from ..stream.parameter_file import ParameterFile
 from ..stream.recording import CLOSING, HEAD_WORDS, STARTING, STATE, Recording, reason_in
 from ..stream.ring import Ring
@@ -232,6 +234,7 @@ def session_info(
     fallback: str,
     chosen: ChosenModel,
     options: dict[str, object] | None = None,
+    blank: Sequence[Blank] = (),
 ) -> SessionInfo:
     """What `session.json` says of a session that is about to begin."""
     return SessionInfo(
@@ -241,4 +244,5 @@ def session_info(
         parameters_sha256=None if chosen.file is None else chosen.file.sha256, why_no_parameters=chosen.why_none,
         clock=(pylsl.local_clock(), time.time()),
         created_by={"program": "myodrive run", "version": metadata.version("myodrive")}, options=options or {},
+        blank=list(blank),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from ..stream.drive import DriveSettings
 from ..stream.endpoints import Endpoints, next_port, warming
 from ..stream.errors import RecordingError
 from ..stream.loop import run
+from ..stream.markers import Blank
 from ..stream.mask_worker import Swap, Told
 from ..stream.messages import Message, Spikes, Status, encode
 from ..stream.parameter_model import ParameterModel
@@ -193,6 +194,7 @@ def replay(
             info.why_no_parameters or chosen.why_none,
             source.recording,
             source.markers,
+            [Blank(*blank) for blank in info.blank],
         )
         run(
             source, pipeline, reporter, stop=lambda: source.ended or stop(), recording=source.recording,

@@ -17,7 +17,7 @@ SAME_KINDS = ("spikes", "drive", "params", "units", "event")
 COUNTERS = (
     "state", "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "bad_channels", "bad_reasons",
     "messages_dropped", "repeats_dropped", "clock_jumps", "timing", "rate_hz", "masked_channels", "masked_since",
-    "masks_late", "sound", "held_back",
+    "masks_late", "sound", "held_back", "events_in", "events_late", "blanked",
 )  # fmt: skip
 UNCOMPARED = ("t_pub", "session")
 ROUNDING = 1e-4  # another processor rounds otherwise

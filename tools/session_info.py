@@ -43,6 +43,7 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     created_by: dict[str, str]
     options: dict[str, Any] = {}
     source: dict[str, Any] | None = None
+    blank: list[tuple[str, float]] = []
 
 
 def read_info(folder: Path) -> SessionInfo:
@@ -73,6 +74,7 @@ def read_info(folder: Path) -> SessionInfo:
         and min(info.channels) >= 0 and max(info.channels) < 65536 and 1 <= info.drive_rate_hz <= 1000
         and 0.001 <= info.smoothing_s <= 5 and info.fallback in ("none", "envelope")
         and info.provider in ("cpu", "cuda") and info.whitening in ("folded", "staged")
+        and len(info.blank) <= 100 and all(len(label) <= 200 and 0 < s <= 10 for label, s in info.blank)
     )  # fmt: skip
     if not sound:
         raise RecordingError(f'"{path}" holds settings that no session has: choose another session')

@@ -11,6 +11,7 @@ from myodrive.stream.guard import (
     LATCH_S,
     LEAST_TIMES,
     MEMORY_S,
+    MOST_BLANKS,
     MOST_TIMES,
     SMALLEST_CROWD,
     Guard,
@@ -218,3 +219,34 @@ def test_the_numbers_leave_room_for_a_doublet():
         sources[at - 1 : at + 2, 0] = (0.7, 1.0, 0.7)
     assert of(Sieved(4)(sources).kept) == [(200, 0), (220, 0)]
     assert LEAST_TIMES > DEAF_TIMES  # what is deaf would be held back
+
+
+def test_in_blank_stretches_there_are_no_discharges_and_no_background():
+    sources, places = discharging(noise=0.0)
+    sources[1000:1100] = np.random.default_rng(6).normal(0.0, 1.5, (100, 6))  # what a pulse leaves
+    plain, blanked = Sieved(6)(sources), Sieved(6)
+    blanked.guard.blank(1000, 1099)
+    blanked.guard.blank(1500, 1520)
+    blanked(sources)
+    assert not all(plain.sound)
+    assert all(blanked.sound)
+    kept = of(blanked.kept)
+    inside = [sample for sample, _ in kept if 1000 <= sample < 1100 or 1500 <= sample <= 1520]
+    assert inside == []
+    outside = [one for one in places if not (980 <= one[0] < 1120 or 1500 <= one[0] <= 1520)]
+    assert [one for one in kept if not 980 <= one[0] < 1120] == outside
+    assert blanked.guard.blanked > 0
+    assert blanked.guard.held_back + blanked.guard.blanked == len(all_found(sources)) - len(kept)
+    blanked.guard.forgive()
+    assert blanked.guard.blanked == 0
+
+
+def test_of_many_blank_stretches_the_newest_are_remembered():
+    sources, _ = discharging(units=2, seconds=3.0, noise=0.0)
+    sieved = Sieved(2)
+    for n in range(MOST_BLANKS + 10):
+        sieved.guard.blank(10 * n, 10 * n)  # single samples
+    sieved.guard.blank(4000, 5000)
+    kept = of(sieved(sources).kept)
+    assert not [sample for sample, _ in kept if 4000 <= sample <= 5000]
+    assert [sample for sample, _ in kept if sample > 5000]

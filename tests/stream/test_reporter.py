@@ -16,7 +16,7 @@ from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError
 from myodrive.stream.guard import UNSOUND
 from myodrive.stream.inlet import Hop
-from myodrive.stream.markers import Marker
+from myodrive.stream.markers import Blank, Marker
 from myodrive.stream.pipeline import Pipeline
 from myodrive.stream.reporter import Reporter
 from myodrive.stream.timeline import Timeline
@@ -563,3 +563,33 @@ def test_markers_wait_for_the_first_sample_and_are_put_on_the_sample_of_their_ti
     assert (ahead.event_sample, [event.seq for event in events]) == (2000, [0, 1, 2])
     last = reader.of(m.Status)[-1]
     assert (last.events, last.events_in) == ("on", 3)
+
+
+def test_after_a_marker_that_says_so_discharges_are_left_out_and_late_ones_are_counted(bench, subscribe, planted):
+    markers = FakeMarkers()
+    blanks = [Blank("stim*", 0.05), Blank("stim long", 0.2)]
+    bench.reporter = Reporter(
+        bench.endpoints, planted.decoder, bench.source, bench.pipeline, markers=markers, blanks=blanks
+    )
+    reader = joined(bench, subscribe, "event/", "spikes/", "status/")
+    bench.hops(500)  # 4000 samples
+    time_of = bench.source.time_of
+    markers.waiting = [Marker("cue", time_of(4200)), Marker("stim", time_of(4100)), Marker("stim long", time_of(5000))]
+    bench.hops(200)
+    late = bench.source.sample - 20
+    markers.waiting = [Marker("stim", time_of(late)), Marker("stim", time_of(late - 500))]
+    bench.hops(100)
+    drain(reader)
+    cue, stim, long, partly, never = reader.of(m.Event)
+    assert (cue.blank_from, cue.blank_to) == (-1, -1)
+    assert (stim.blank_from, stim.blank_to) == (4100, 4199)
+    assert (long.blank_from, long.blank_to) == (5000, 5399)
+    assert partly.event_sample == late < partly.blank_from <= partly.blank_to == late + 99
+    assert (never.blank_from, never.blank_to) == (-1, -1)
+    last = reader.of(m.Status)[-1]
+    assert last.events_late == 2
+    assert last.blanked == bench.pipeline.guard.blanked > 0
+    reported = [sample for one in reader.of(m.Spikes) for sample in one.spike_sample]
+    for event in (stim, long, partly):
+        assert not [sample for sample in reported if event.blank_from <= sample <= event.blank_to]
+    assert [sample for sample in reported if 4200 < sample < 5000]

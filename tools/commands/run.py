@@ -12,6 +12,7 @@ from ...stream.decoder_file import read_decoder
 from ...stream.drive import DriveSettings
 from ...stream.endpoints import reached_here
 from ...stream.errors import OptionError
+from ...stream.markers import LONGEST_LABEL, Blank
 from ..console import LONGEST_S, add_json, number, print_json
 from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
 from ..parameters import add_params
@@ -51,22 +52,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events", metavar="NAME", help="LSL stream of markers (cues, trials), put on the samples and published"
     )
+    parser.add_argument(
+        "--blank", type=blank, action="append", default=[], metavar="LABEL=MS",
+        help="no discharges for so many ms after such a marker of --events; * and ? stand for anything",
+    )  # fmt: skip
     parser.add_argument("--record", metavar="DIR", help="keep samples, messages and decoder in a new folder")
     parser.add_argument("--quiet", action="store_true", help="no live table")
     add_json(parser)
+
+
+def blank(text: str) -> Blank:
+    """For argparse: a label, or a pattern of labels, and for how many ms."""
+    label, _, milliseconds = text.rpartition("=")
+    if not 0 < len(label) <= LONGEST_LABEL:
+        raise argparse.ArgumentTypeError(f'"{text[:40]}" names no marker: write it as "stim*=20", for 20 ms')
+    return Blank(label, 1e-3 * number(0.01, 10_000)(milliseconds))
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the pipeline; the live table is a process of its own."""
     if not 1.0 <= args.drive_rate <= 1000.0:
         raise OptionError(f"{args.drive_rate:g} drive messages a second are out of range: choose 1 to 1000")
+    if args.blank and args.events is None:
+        raise OptionError("--blank needs markers: name their LSL stream with --events")
     if not 0.001 <= args.smoothing <= 5.0:
         raise OptionError(f"a smoothing of {args.smoothing:g} s is out of range: choose 0.001 to 5")
     settings = LiveSettings(
         stream=args.stream, bind=args.bind, hop=args.hop, provider=args.provider, whitening=args.whitening,
         gain=args.gain, counter=args.counter, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback),
         wait_s=args.wait, seconds=args.seconds, params=args.params, open_network=args.open_network, curve=args.curve,
-        record=args.record, events=args.events,
+        record=args.record, events=args.events, blank=tuple(args.blank),
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()

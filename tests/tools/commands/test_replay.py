@@ -47,7 +47,7 @@ def recorded(
     model.write_bytes(parameter_graph.parameter_model_bytes())
     pipeline = process(
         "run", "--stream", unique, "--decoder", decoder_path, "--bind", address, "--params", model, "--record",
-        folder, "--events", f"{unique} marks", "--json",
+        folder, "--events", f"{unique} marks", "--blank", "cue ?=300", "--json",
     )  # fmt: skip
     markers = pylsl.StreamOutlet(
         pylsl.StreamInfo(f"{unique} marks", "Markers", 1, pylsl.IRREGULAR_RATE, "string", f"{unique} marks")
@@ -73,6 +73,7 @@ def recorded(
     assert status()["events_in"] == MARKERS
     del markers
     assert until(lambda: status()["events"] == "lost")
+    told["blanked"] = status()["blanked"]
     assert control(address, STOP)["ok"]
     out, err = pipeline.communicate(timeout=40)
     assert pipeline.returncode == 0, err
@@ -103,6 +104,7 @@ def test_a_session_with_gaps_stalls_and_bad_channels_gives_the_same_messages(rec
     assert min(check["compared"][kind] for kind in ("spikes", "params")) > 50
     assert min(check["compared"][kind] for kind in ("units", "status")) >= 2
     assert check["compared"]["event"] == MARKERS
+    assert told["blanked"] > 0
     assert [said.json[name] for name in ("samples_in", "samples_lost", "gaps")] == [
         told[name] for name in ("samples_in", "samples_lost", "gaps")
     ]
