@@ -41,6 +41,14 @@ def short_slices() -> Iterator[None]:
             _ask_for(_USUAL)
 
 
+def short_slices_taken() -> bool:
+    """Whether this system takes the request; asked for this thread, and given back at once."""
+    asked = _ask_for(SLICE_NS)
+    if asked:
+        _ask_for(_USUAL)
+    return asked
+
+
 def _ask_for(slice_ns: int) -> bool:
     """Whether the system took the request; a thread under another policy than the usual one is left alone."""
     call = _SET_ATTRIBUTES.get(platform.machine())

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from importlib import metadata
 
 from ..stream.errors import MyodriveError
@@ -54,7 +55,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(argv: list[str]) -> int:
-    commands = {name: entry for group in COMMANDS.values() for name, entry in group.items()}
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview())
         return 0 if argv else 2
@@ -62,20 +62,12 @@ def _command(argv: list[str]) -> int:
         print(f"myodrive {metadata.version('myodrive')}")
         return 0
     name = argv[0]
-    if name not in commands:
+    if not any(name in group for group in COMMANDS.values()):
         print(f'myodrive: there is no command "{name}": `myodrive --help` lists them', file=sys.stderr)
         return 2
-    what = commands[name]
-    module = importlib.import_module(f".commands.{name}", __package__)
-    parser = argparse.ArgumentParser(
-        prog=f"myodrive {name}",
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=f"Example:\n  {module.EXAMPLE}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
+    parser, run = command_of(name)
     try:
-        return int(module.main(parser.parse_args(argv[1:])))
+        return int(run(parser.parse_args(argv[1:])))
     except MyodriveError as error:
         print(f"myodrive {name}: {error}", file=sys.stderr)
         return 1
@@ -93,6 +85,20 @@ def _command(argv: list[str]) -> int:
         where = f' "{error.filename}"' if error.filename else ""
         print(f"myodrive {name}: the system refused{where} ({error.strerror or error})", file=sys.stderr)
         return 1
+
+
+def command_of(name: str) -> tuple[argparse.ArgumentParser, Callable[[argparse.Namespace], int]]:
+    """What reads the options of a command, and what then runs it."""
+    what = next(group[name] for group in COMMANDS.values() if name in group)
+    module = importlib.import_module(f".commands.{name}", __package__)
+    parser = argparse.ArgumentParser(
+        prog=f"myodrive {name}",
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"Example:\n  {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return parser, module.main
 
 
 def overview() -> str:
