@@ -85,14 +85,26 @@ class UnitEntry(msgspec.Struct, kw_only=True):
     ] = {}
 
 
+class Electrodes(msgspec.Struct, kw_only=True):
+    """Where the channels of `emg` and `muaps`, in their order, sit on the grid; rows lie along the fibres."""
+
+    channels: Annotated[list[int], says("numbers of the channels in the amplifier's stream", span="from 0")]
+    row: Annotated[list[int], says("place on the grid along the fibres", span="from 0")]
+    col: Annotated[list[int], says("place on the grid across the fibres", span="from 0")]
+    ied_mm: Annotated[float, says("distance between electrodes", "mm")]
+    grid_rows: Annotated[int, says("rows of the grid")]
+    grid_cols: Annotated[int, says("columns of the grid")]
+
+
 class Units(Message):
-    """Which units are decoded, and by what; sent on change, and to every new subscriber at once."""
+    """Which units are decoded, by what, from which electrodes; on change, and to every new subscriber at once."""
 
     fs_hz: Annotated[float, says("sampling rate", "Hz")]
     decoder_sha256: Annotated[str, says("of the decoder file")]
     provider: Annotated[str, says("ONNX Runtime's name of what runs the graph, such as CPUExecutionProvider")]
     lookahead_s: Annotated[float, says("longest wait from a discharge to its decision", "s")]
     units: Annotated[list[UnitEntry], says("one entry for each unit, in the order of `rate` in `drive`")]
+    electrodes: Annotated[Electrodes | None, says("where the channels of `emg` and `muaps` sit")] = None
 
 
 class Latency(msgspec.Struct, kw_only=True):

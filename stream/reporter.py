@@ -16,7 +16,7 @@ from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
 from .markers import Blank, Marker, MarkerSource, NoMarkers
-from .messages import Drive, Emg, Event, Spikes, Status, UnitEntry, Units
+from .messages import Drive, Electrodes, Emg, Event, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
@@ -91,6 +91,11 @@ class Reporter:
         self._events_in = self._events_late = 0
         self._now = 0.0
         self._fs = decoder.info.fs_hz
+        places = decoder.info.channels
+        self._electrodes = Electrodes(
+            channels=places.index, row=places.row, col=places.col, ied_mm=places.ied_mm,
+            grid_rows=places.grid_rows, grid_cols=places.grid_cols,
+        )  # fmt: skip
         self._trust = UnitTrust(decoder, pipeline.averager, pipeline.detector)
         self._trust_told = self._trust.values()
         self._hop_s = source.hop / self._fs
@@ -351,7 +356,7 @@ class Reporter:
             t=source.timeline.newest if source.samples_in else 0.0,
             fs_hz=self._fs, decoder_sha256=self._decoder.sha256,
             provider=pipeline.session.provider,
-            lookahead_s=self._decoder.info.detector.lookahead / self._fs, units=rows,
+            lookahead_s=self._decoder.info.detector.lookahead / self._fs, units=rows, electrodes=self._electrodes,
         )  # fmt: skip
 
     def _answer(self, word: str) -> dict[str, Any]:

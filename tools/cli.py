@@ -21,6 +21,7 @@ COMMANDS = {
         "calibrate": "find the motor units of a recording or stream, write a decoder",
         "run": "decode a live stream and publish spikes and drive",
         "listen": "print what a running pipeline publishes",
+        "dashboard": "show it in a browser, on this machine",
         "keys": "make keys, so that other machines may connect encrypted",
         "decode": "decode a recording with the live code",
         "replay": "run a recorded session again, and compare",

@@ -22,6 +22,7 @@ WORDS = {int: "int", float: "float", str: "text", bool: "bool", type(None): "nul
 HEAD = ("| field | type | unit | values | meaning |", "|---|---|---|---|---|")
 PARTS = {  # classes that stand inside others, or are spoken elsewhere: the heading of each
     "Message": "In every message", "UnitEntry": "An entry of `units`", "Latency": "`latency_ms`",
+    "Electrodes": "`electrodes`",
     "ControlRequest": "Request", "ControlReply": "Reply",
 }  # fmt: skip
 PARAMETERS = {  # of the network that ships: what stands beside the fields of `params`
@@ -54,7 +55,7 @@ def reference() -> str:
     for kind, form in messages.KINDS.items():
         parts.append(_table(form, f"`{kind}`"))
         if form is messages.Units:
-            parts.append(_table(messages.UnitEntry))
+            parts += [_table(messages.UnitEntry), _table(messages.Electrodes)]
         elif form is messages.Status:
             parts.append(_table(messages.Latency))
         elif form is messages.Params:

@@ -19,3 +19,8 @@ def ramp(share: float) -> str:
     ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in RAMP[stop : stop + 2]]
     mixed = [round(a + (place - stop) * (b - a)) for a, b in zip(*ends, strict=True)]
     return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+# Of units, neighbours unlike each other: Okabe & Ito's, each as light or dark as its background asks for (3 to 1).
+UNITS_LIGHT = ("#0072b2", "#d55e00", "#00805d", "#a66f00", "#b3558f", "#4a5160")
+UNITS_DARK = ("#56b4e9", "#f0854a", "#2ec49a", "#e6b73c", "#e39ac4", "#c3cad6")

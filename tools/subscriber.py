@@ -27,6 +27,8 @@ class Subscriber:
         Prefixes, such as "spikes/"; the empty one takes everything.
     keys : ClientKeys, optional
         For a pipeline that takes CURVE only.
+    high_water : int
+        Messages that may wait here for `receive`; of large ones, let there be few.
 
     Attributes
     ----------
@@ -36,7 +38,9 @@ class Subscriber:
         Messages that could not be read.
     """
 
-    def __init__(self, address: str, topics: Sequence[str] = ("",), keys: ClientKeys | None = None) -> None:
+    def __init__(
+        self, address: str, topics: Sequence[str] = ("",), keys: ClientKeys | None = None, high_water: int = 100_000
+    ) -> None:
         self.missed: dict[str, int] = defaultdict(int)
         self.damaged = 0
         self._address = address
@@ -47,7 +51,7 @@ class Subscriber:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RCVHWM, 100_000)
+        self._socket.setsockopt(zmq.RCVHWM, high_water)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES)
         self._turned_away = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
         if keys is not None:

@@ -18,6 +18,7 @@ EXAMPLES = {
     "units": m.Units(
         **COMMON, fs_hz=2048.0, decoder_sha256="00", provider="CPUExecutionProvider", lookahead_s=0.003,
         units=[m.UnitEntry(id=0, sil=0.9, pnr_db=30.0, lag_s=0.006, trust=1.0)],
+        electrodes=m.Electrodes(channels=[0, 1], row=[0, 1], col=[0, 0], ied_mm=8.0, grid_rows=2, grid_cols=1),
     ),
     "status": m.Status(
         **COMMON, state="live", samples_in=124, samples_lost=0, gaps=0, reconnects=0, late_hops=1, bad_channels=[3],

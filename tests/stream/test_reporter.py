@@ -116,6 +116,10 @@ def test_a_new_subscriber_gets_units_and_status_at_once(bench, subscribe, prefix
     assert units.provider == "CPUExecutionProvider"
     assert units.lookahead_s == pytest.approx(0.003)
     assert units.sample == 39
+    places = bench.reporter._decoder.info.channels
+    assert units.electrodes.channels == places.index
+    assert (units.electrodes.row, units.electrodes.col) == (places.row, places.col)
+    assert (units.electrodes.grid_rows, units.electrodes.ied_mm) == (places.grid_rows, places.ied_mm)
 
 
 def test_the_messages_say_what_the_pipeline_found(bench, subscribe, planted, decode_all):

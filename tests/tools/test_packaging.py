@@ -60,7 +60,17 @@ def test_types_data_and_licences_come_along(wheel):
     assert {f"myodrive/{part}/py.typed" for part in PARTS} <= inside
     assert {"myodrive/tools/data/vl_excerpt.h5", "myodrive/tools/data/LICENSE-openhdemg.txt"} <= inside
     licences = {name.split("licenses/")[1] for name in inside if "licenses/" in name}
-    assert licences == {"LICENSE", "NOTICE", "tools/data/LICENSE-openhdemg.txt"}
+    others = {"tools/data/LICENSE-openhdemg.txt", "tools/dashboard/vendor/LICENSE-uPlot.txt"}
+    assert licences == {"LICENSE", "NOTICE", *others}
+
+
+def test_the_page_comes_along(repository, wheel):
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    page = [
+        file for file in (repository / "tools" / "dashboard").rglob("*.*") if file.suffix in (".html", ".css", ".js")
+    ]
+    assert len(page) > 10
+    assert {f"myodrive/{file.relative_to(repository).as_posix()}" for file in page} <= inside
 
 
 def test_the_wheel_can_be_imported_from_anywhere(wheel, tmp_path):

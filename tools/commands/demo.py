@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
 import time
@@ -16,6 +17,7 @@ from ...stream.errors import StreamError
 from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
 from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
+from ..dashboard.beside import PORT, dashboard_at, has_screen
 from ..live import stop_on_signals
 from ..parameters import NONE, add_params, choose_model
 from ..picture import save_picture
@@ -26,13 +28,15 @@ from ..subscriber import ask
 from ..table import Picture, watch
 
 EXAMPLE = "myodrive demo --seconds 30"
+SECONDS, PAGE_SECONDS = 30.0, 600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "--seconds", type=number(0.1, LONGEST_S), default=30.0, help="how long to decode live (%(default)s)"
+        "--seconds", type=number(0.1, LONGEST_S), help=f"how long to decode live ({SECONDS:g}, a page {PAGE_SECONDS:g})"
     )
+    parser.add_argument("--dashboard", action="store_true", help="show it on a page in a browser, too")
     parser.add_argument("--recording", default=str(BUNDLED), help="recording to play (the bundled one)")
     parser.add_argument(
         "--hop", type=whole_number(1, LONGEST_HOP), default=8, help="samples decoded at a time (%(default)s)"
@@ -49,6 +53,7 @@ def main(args: argparse.Namespace) -> int:
         check_output(args.keep)
     if args.params not in (None, NONE):
         read_parameter_file(args.params)
+    seconds = args.seconds or (PAGE_SECONDS if args.dashboard else SECONDS)
     name = f"myodrive-demo-{os.getpid()}"
     address = f"tcp://127.0.0.1:{free_port_pair()}"
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
@@ -60,13 +65,17 @@ def main(args: argparse.Namespace) -> int:
         units = calibration["units"]
         _say(args, f"     {len(units)} motor units in {calibration['seconds']:.1f} s")
         _say(args, f'2/3  a simulated amplifier plays it as the LSL stream "{name}"')
-        _say(args, f"3/3  decoding live for {args.seconds:g} s; messages on {address}")
+        _say(args, f"3/3  decoding live for {seconds:g} s; messages on {address}")
         _say(args, f"     {choose_model(args.params, read_decoder(decoder)).line}")
         amplifier = start(["play", args.recording, "--name", name, "--source-id", name, "--loop"])
         arguments = ["run", "--stream", name, "--decoder", decoder, "--bind", address, "--hop", str(args.hop)]
         pipeline = start([*arguments, "--json", *([] if args.params is None else ["--params", args.params])])
+        page = contextlib.ExitStack()
         try:
-            end = Countdown(args.seconds)
+            if args.dashboard:
+                url = page.enter_context(dashboard_at(address, (PORT, 0), show=has_screen() and not args.json))
+                _say(args, f"     the page is at {url}; Ctrl-C ends the demonstration")
+            end = Countdown(seconds)
             picture, missed = watch(
                 address,
                 stop=lambda picture: stop() or pipeline.poll() is not None or end.reached(picture),
@@ -82,6 +91,7 @@ def main(args: argparse.Namespace) -> int:
             ask(control_address(address), "stop")
             out = output_of(pipeline, 10.0)
         finally:
+            page.close()
             finish(amplifier)
             finish(pipeline)
     summary = {

@@ -1,0 +1,124 @@
+"""What a page is sent."""
+
+import json
+
+import pytest
+
+from myodrive.tools.dashboard.board import Board
+from myodrive.tools.dashboard.frames import SLOW_FRAMES, Frames, Wish
+from myodrive.tools.dashboard.load import Load
+from myodrive.tools.subscriber import Subscriber
+
+CHANNELS, UNITS = 16, 5
+
+
+@pytest.fixture(scope="module")
+def received(free_address):
+    """What half a second of a publisher brings."""
+    address = free_address()
+    load, subscriber = Load(address, CHANNELS, UNITS), None
+    try:
+        subscriber = Subscriber(address)
+        messages = []
+        while sum(kind == "emg" for kind, _ in messages) < 12:
+            load.tend()
+            if (found := subscriber.receive(0.002)) is not None:
+                messages.append(found)
+        return [message for _, message in messages]
+    finally:
+        if subscriber is not None:
+            subscriber.close()
+        load.close()
+
+
+@pytest.fixture
+def board(received):
+    board = Board("tcp://127.0.0.1:5570")
+    for message in received[: len(received) // 2]:
+        board.take(message)
+    return board
+
+
+@pytest.fixture
+def frames(board):
+    frames = Frames(board)
+    frames.wish = Wish(unit=0, column=1)
+    return frames
+
+
+@pytest.fixture
+def rest(board, received):
+    """Let the board take the rest of the messages."""
+
+    def take():
+        for message in received[len(received) // 2 :]:
+            board.take(message)
+
+    return take
+
+
+def test_the_first_frame_holds_what_was_before_and_the_next_only_what_is_new(frames, board, rest):
+    first = json.loads(frames.next())
+    assert len(first["spikes"]["t"]) == board.spikes.head
+    assert len(first["traces"]["t"]) == board.traces.head
+    assert {"hello", "units", "status", "drive", "headline", "log"} <= set(first)
+    assert {"spikes", "traces", "units", "status", "drive", "hello", "log"}.isdisjoint(json.loads(frames.next()))
+    before = board.spikes.head
+    rest()
+    assert len(json.loads(frames.next())["spikes"]["t"]) == board.spikes.head - before
+
+
+def test_times_are_whole_milliseconds_from_a_base(frames, board):
+    first = json.loads(frames.next())
+    for told, kept in zip(first["spikes"]["t"], board.spikes.since(0)["t"], strict=True):
+        assert first["base"] + told / 1e3 == pytest.approx(kept, abs=6e-4)
+
+
+def test_a_page_that_is_not_seen_gets_neither_emg_nor_waveforms(frames):
+    frames.wish = Wish(seen=False, unit=0)
+    assert {"emg", "muap", "params"}.isdisjoint(json.loads(frames.next()))
+
+
+def test_emg_is_that_of_the_chosen_column_and_begins_anew_with_another(frames, board, rest):
+    emg = json.loads(frames.next())["emg"]
+    assert emg["fresh"]
+    assert emg["channels"] == list(range(8, 16))
+    assert emg["rows"] == list(range(8))
+    assert len(emg["low"]) == board.emg.ring.head
+    rest()
+    assert not json.loads(frames.next())["emg"]["fresh"]
+    frames.wish = Wish(unit=0, column=0)
+    other = json.loads(frames.next())["emg"]
+    assert other["fresh"]
+    assert other["channels"] == list(range(8))
+    assert len(other["low"]) == board.emg.ring.head
+
+
+def test_the_waveform_is_that_of_the_chosen_unit_and_sent_once(frames, board, rest):
+    rest()
+    muap = json.loads(frames.next())["muap"]
+    assert muap["unit"] == 0
+    assert len(muap["waveform"]) == CHANNELS
+    assert all("muap" not in json.loads(frames.next()) for _ in range(2 * SLOW_FRAMES))
+    frames.wish = Wish(unit=1)
+    assert json.loads(frames.next())["muap"]["unit"] == 1
+
+
+def test_after_a_new_picture_all_of_it_is_sent(frames, board, rest):
+    epoch = json.loads(frames.next())["epoch"]
+    board._forget()
+    board._take_units(board.units)
+    rest()
+    frame = json.loads(frames.next())
+    assert frame["epoch"] == epoch + 1
+    assert len(frame["spikes"]["t"]) == board.spikes.head
+    assert frame["now"] - frame["base"] == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_page_that_was_slow_gets_at_once_what_it_lacks(frames, board, rest):
+    frames.next()
+    before = board.spikes.head
+    rest()
+    late = json.loads(frames.next())
+    assert len(late["spikes"]["t"]) == board.spikes.head - before
+    assert late["n"] == 1
