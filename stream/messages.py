@@ -105,6 +105,8 @@ class Units(Message):
     lookahead_s: Annotated[float, says("longest wait from a discharge to its decision", "s")]
     units: Annotated[list[UnitEntry], says("one entry for each unit, in the order of `rate` in `drive`")]
     electrodes: Annotated[Electrodes | None, says("where the channels of `emg` and `muaps` sit")] = None
+    drive_hz: Annotated[float, says("`drive` messages a second", "Hz")] = 0.0
+    drive_delay_s: Annotated[float, says("group delay of the drive, as in `drive`", "s")] = 0.0
 
 
 class Latency(msgspec.Struct, kw_only=True):
@@ -305,6 +307,7 @@ class ControlReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: Annotated[str | None, says("in words, what was wrong with the request")] = None
     state: Annotated[str | None, says("after `ping`, `pause`, `resume` and `stop`: `state` as in `status`")] = None
     session: Annotated[str | None, says("after the same: the session, as in every message")] = None
+    t: Annotated[float | None, says("after the same: what the clock of `t_pub` said while it was answered", "s")] = None
     status: Annotated[dict[str, Any] | None, says("after `status`: the fields of a `status` message")] = None
     units: Annotated[dict[str, Any] | None, says("after `units`: the fields of a `units` message")] = None
 

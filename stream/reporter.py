@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pylsl
 
 from .decoder_file import Decoder
 from .endpoints import Endpoints
@@ -357,6 +358,7 @@ class Reporter:
             fs_hz=self._fs, decoder_sha256=self._decoder.sha256,
             provider=pipeline.session.provider,
             lookahead_s=self._decoder.info.detector.lookahead / self._fs, units=rows, electrodes=self._electrodes,
+            drive_hz=pipeline.drive.settings.rate_hz, drive_delay_s=pipeline.drive.delay_s,
         )  # fmt: skip
 
     def _answer(self, word: str) -> dict[str, Any]:
@@ -372,4 +374,4 @@ class Reporter:
         elif word == "stop":
             self.stopping = True
         self._follow_state(self._now)
-        return {"state": self.state, "session": self.session}
+        return {"state": self.state, "session": self.session, "t": pylsl.local_clock()}

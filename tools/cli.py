@@ -22,6 +22,8 @@ COMMANDS = {
         "run": "decode a live stream and publish spikes and drive",
         "listen": "print what a running pipeline publishes",
         "dashboard": "show it in a browser, on this machine",
+        "follow": "a virtual hand that follows a running pipeline, and how late it is",
+        "outlet": "send what a pipeline publishes to LabRecorder, as LSL streams",
         "keys": "make keys, so that other machines may connect encrypted",
         "decode": "decode a recording with the live code",
         "replay": "run a recorded session again, and compare",

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
             return 0
         topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/"]
         subscriber = Subscriber(args.connect, topics, keys)
-        received = told = 0
+        received = told = restarts = 0
         try:
             while not over() and (args.count is None or received < args.count):
                 found = subscriber.receive(0.1)
@@ -53,6 +53,9 @@ def main(args: argparse.Namespace) -> int:
                 if missed > told:
                     console.print(f"missed {missed - told} messages, {missed} in all: this reader is too slow")
                     told = missed
+                if subscriber.restarts > restarts:
+                    restarts = subscriber.restarts
+                    console.print("the pipeline was started again: its numbers and samples begin anew")
                 if found is None:
                     continue
                 received += 1

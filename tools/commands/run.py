@@ -57,6 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="no discharges for so many ms after such a marker of --events; * and ? stand for anything",
     )  # fmt: skip
     parser.add_argument("--record", metavar="DIR", help="keep samples, messages and decoder in a new folder")
+    parser.add_argument(
+        "--lsl", action="store_true",
+        help="spikes and drive as LSL streams too, for LabRecorder; anybody on the network can read those",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no live table")
     add_json(parser)
 
@@ -70,7 +74,7 @@ def blank(text: str) -> Blank:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the pipeline; the live table is a process of its own."""
+    """Run the pipeline; the live table and the LSL streams are processes of their own."""
     if not 1.0 <= args.drive_rate <= 1000.0:
         raise OptionError(f"{args.drive_rate:g} drive messages a second are out of range: choose 1 to 1000")
     if args.blank and args.events is None:
@@ -85,13 +89,15 @@ def main(args: argparse.Namespace) -> int:
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()
-    viewer = _start_viewer(args.bind, args.curve) if shows_table else None
+    viewer = _start_beside(args.bind, args.curve, "listen", "--table") if shows_table else None
+    outlet = _start_beside(args.bind, args.curve, "outlet", "--with-stdin") if args.lsl else None
     try:
         with stop_on_signals() as stop:
             result = run_live(decoder, settings, say=_say, stop=stop)
     finally:
-        if viewer is not None:
-            finish(viewer)
+        for beside in (viewer, outlet):
+            if beside is not None:
+                finish(beside)
     if args.json:
         print_json(_summary(result))
     else:
@@ -110,10 +116,11 @@ def _say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _start_viewer(address: str, curve: str | None) -> subprocess.Popen[bytes]:
-    command = python_command(CLI, "listen", "--table", "--connect", reached_here(address))
-    command += [] if curve is None else ["--curve", curve]
-    return subprocess.Popen(command, env=os.environ.copy(), stdin=subprocess.DEVNULL)
+def _start_beside(address: str, curve: str | None, command: str, option: str) -> subprocess.Popen[bytes]:
+    """A subscriber of ours in a process of its own; its standard input ends with this process, however it ends."""
+    words = python_command(CLI, command, option, "--connect", reached_here(address))
+    words += [] if curve is None else ["--curve", curve]
+    return subprocess.Popen(words, env=os.environ.copy(), stdin=subprocess.PIPE)
 
 
 def _summary(result: LiveResult) -> dict[str, object]:

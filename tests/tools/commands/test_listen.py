@@ -2,7 +2,9 @@
 
 import msgspec
 import pytest
+import zmq
 
+from myodrive.stream.messages import Latency, Status
 from myodrive.tools.commands.listen import _line
 
 
@@ -66,6 +68,25 @@ def test_a_closed_pipe_ends_it_without_a_word(process, address):
     listener.stdout = None
     assert listener.wait(timeout=10) == 1
     assert listener.stderr.read() == b""
+
+
+def test_a_restart_of_the_pipeline_is_told(process, address):
+    listener = process("listen", "--connect", address, "--topic", "status/", "--count", 3)
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind(address)
+        assert socket.poll(20_000)
+        for seq, session in ((7, "a"), (8, "a"), (0, "b")):
+            message = Status(
+                seq=seq, session=session, state="live", samples_in=0, samples_lost=0, gaps=0, reconnects=0,
+                late_hops=0, bad_channels=[], bad_reasons=[], messages_dropped=0,
+                latency_ms=Latency(p50=0.0, p99=0.0, p999=0.0, max=0.0, hist=[]),
+            )  # fmt: skip
+            socket.send_multipart([b"status/emg", msgspec.msgpack.encode(message)])
+        out, err = listener.communicate(timeout=20)
+    assert len(out.splitlines()) == 3
+    assert err.decode().count("was started again") == 1
+    assert "missed" not in err.decode()
 
 
 def test_nobody_there_is_1_and_says_so(myodrive, address):

@@ -1,0 +1,31 @@
+"""`myodrive follow` beside a pipeline."""
+
+import pytest
+
+
+@pytest.fixture
+def pipeline(process, unique, decoder_path, muscle_path, address):
+    process("run", "--stream", unique, "--decoder", decoder_path, "--bind", address, "--params", "none", "--quiet")
+    return process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_it_acts_and_says_how_late_it_was(myodrive, address, until):
+    told = until(
+        lambda: (said := myodrive("follow", "--connect", address, "--seconds", 2, "--json")).code == 0 and said
+    )
+    told = told.json
+    assert told["acted"] > 20
+    assert told["missed"] == 0
+    delay, group_ms = told["delay_ms"], told["group_delay_ms"]
+    assert 0.0 < delay["p50"] <= delay["p99"] <= delay["max"]
+    assert group_ms > 80.0  # the smoothing of `run`, and the look-ahead
+    assert told["with_group_delay_ms"]["p50"] == pytest.approx(delay["p50"] + group_ms)
+    said = myodrive("follow", "--connect", address, "--seconds", 1)
+    assert "from the sample to the hand: p50" in said.err
+
+
+def test_nobody_there_is_1_and_says_so(myodrive, address):
+    said = myodrive("follow", "--connect", address, "--seconds", 0.2)
+    assert said.code == 1
+    assert "no drive message has come yet" in said.err
