@@ -17,6 +17,9 @@ COMMANDS = {
         "demo": "the whole chain on a bundled recording, no hardware needed",
         "play": "play a recording as a live LSL amplifier",
     },
+    "Measure": {
+        "session": "be guided through a measurement: check, record, calibrate, review, go live",
+    },
     "Decode": {
         "calibrate": "find the motor units of a recording or stream, write a decoder",
         "run": "decode a live stream and publish spikes and drive",

@@ -1,0 +1,1 @@
+"""A person guided through a measurement: find the stream, check, record, calibrate, review, go live."""

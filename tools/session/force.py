@@ -1,0 +1,145 @@
+"""A force stream beside the EMG, or a channel of the EMG's own stream, put on the EMG's samples by its time stamps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from ...stream.errors import OptionError, StreamError
+from ...stream.finder import MISSING_S, missing, open_stream, resolve
+
+PULL_S = 0.05
+FIND_S = 10.0
+LATE_S = 1.0  # that the force may come after the EMG
+CLOSING_S = 2.0
+MOST_AT_ONCE = 1024
+
+
+class ForceStream:
+    """Collects one channel of a stream from the moment it is made.
+
+    Parameters
+    ----------
+    wanted : str
+        NAME, NAME:CHANNEL, or CHANNEL of the stream of EMG; channels count from 0.
+    emg_stream : str
+    say : callable
+
+    Attributes
+    ----------
+    unit : str
+    fs_hz : float
+
+    Raises
+    ------
+    StreamError
+        There is no such stream.
+    OptionError
+        It has no such channel.
+    """
+
+    def __init__(self, wanted: str, emg_stream: str, say: Callable[[str], None]) -> None:
+        name, channel = wanted_channel(wanted, emg_stream)
+        infos = resolve(name, None, MISSING_S)
+        if not infos:
+            say(f"{missing(name)}; still waiting")
+            infos = resolve(name, None, FIND_S - MISSING_S)
+        if not infos:
+            raise missing(name, FIND_S)
+        found = open_stream(max(infos, key=lambda info: info.created_at()), lambda source: None)
+        self._inlet = found.inlet
+        source = found.source
+        if channel >= source.channels:
+            self._inlet.close_stream()
+            raise OptionError(
+                f'stream "{name}" has {source.channels} channel(s), counted from 0, and no channel {channel} of a '
+                "force: correct --force"
+            )
+        self.unit, self.fs_hz = source.units[channel], source.fs_hz
+        self._name, self._channel = name, channel
+        self._lock = threading.Lock()
+        self._stamps: list[float] = []
+        self._values: list[float] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._collect, name="myodrive force", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout_s: float = FIND_S) -> None:
+        """Until the first sample is there.
+
+        Raises
+        ------
+        StreamError
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._stamps:
+            if time.monotonic() > deadline or self._ended.is_set():
+                raise StreamError(f'the force stream "{self._name}" is there but sends no samples: start it')
+            time.sleep(PULL_S)
+
+    def lately(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The force at the times of samples that have just come; its last value beyond that."""
+        with self._lock:
+            count = min(len(self._stamps), 8 + round((LATE_S + stamps[-1] - stamps[0]) * self.fs_hz))
+            times, values = self._stamps[-count:], self._values[-count:]
+        return np.interp(stamps, times, values) if times else np.zeros(len(stamps))
+
+    def at(self, stamps: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The force at the times of EMG samples, all of which have come.
+
+        A force at the EMG's rate or faster is not touched: each sample gets the value nearest in time. A slower one is
+        interpolated.
+
+        Raises
+        ------
+        StreamError
+            It has stopped meanwhile.
+        """
+        deadline = time.monotonic() + LATE_S
+        while self._stamps[-1] < stamps[-1] - 1.5 / self.fs_hz and time.monotonic() < deadline:
+            time.sleep(PULL_S)
+        times, values = self.all()
+        if times[-1] < stamps[-1] - LATE_S:
+            raise StreamError(f'the force stream "{self._name}" stopped meanwhile: start it again and record once more')
+        if self.fs_hz < 0.99 * len(stamps) / max(stamps[-1] - stamps[0], 1e-9):
+            return np.interp(stamps, times, values).astype(np.float32)
+        right = np.clip(np.searchsorted(times, stamps), 1, len(times) - 1)
+        nearer = np.where(stamps - times[right - 1] <= times[right] - stamps, right - 1, right)
+        return values[nearer].astype(np.float32)
+
+    def all(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Time stamps and values as they came."""
+        with self._lock:
+            return np.array(self._stamps), np.array(self._values)
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._ended.set()
+        self._thread.join(CLOSING_S)
+
+    def _collect(self) -> None:
+        try:
+            while not self._ended.is_set():
+                rows, stamps = self._inlet.pull_chunk(timeout=PULL_S, max_samples=MOST_AT_ONCE)
+                if stamps:
+                    with self._lock:
+                        self._stamps += stamps
+                        self._values += [float(row[self._channel]) for row in rows]
+        except pylsl.LostError:
+            pass  # whoever reads sees that nothing comes any more
+        finally:
+            self._ended.set()
+            self._inlet.close_stream()
+
+
+def wanted_channel(wanted: str, emg_stream: str) -> tuple[str, int]:
+    """Name of the stream and channel that --force names."""
+    if wanted.isdecimal():
+        return emg_stream, int(wanted)
+    name, colon, channel = wanted.rpartition(":")
+    return (name, int(channel)) if colon and name and channel.isdecimal() else (wanted, 0)

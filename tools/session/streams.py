@@ -1,0 +1,102 @@
+"""Which streams are on, and the one that is meant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pylsl
+from rich.table import Table
+
+from ...stream.errors import MissingStreamError, StreamError
+from ...stream.finder import open_stream
+from ...stream.lsl import quieten
+from ...stream.source_info import DTYPES
+
+LOOK_S = 2.0
+MOST_LABELS = 6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A stream of numbers at a regular rate.
+
+    Attributes
+    ----------
+    name, kind, source_id, hostname : str
+        `kind` is what LSL calls the type, "EMG" for instance.
+    channels : int
+    fs_hz : float
+    labels : tuple of str
+        Its own; empty where it has none, or did not answer.
+    """
+
+    name: str
+    kind: str
+    source_id: str
+    hostname: str
+    channels: int
+    fs_hz: float
+    labels: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As `session find --json` lists it."""
+        return asdict(self)
+
+
+def list_streams(look_s: float = LOOK_S) -> list[Choice]:
+    """Streams of numbers at a regular rate, those of the type EMG first."""
+    quieten()
+    found = []
+    for info in pylsl.resolve_streams(look_s):
+        if info.nominal_srate() > 0 and info.channel_format() in DTYPES:
+            found.append(
+                Choice(
+                    info.name(), info.type(), info.source_id(), info.hostname(), info.channel_count(),
+                    info.nominal_srate(), _labels(info),
+                )
+            )  # fmt: skip
+    return sorted(found, key=lambda one: (one.kind.upper() != "EMG", one.name, one.source_id))
+
+
+def _labels(info: pylsl.StreamInfo) -> tuple[str, ...]:
+    try:
+        opened = open_stream(info, lambda source: None)
+    except StreamError:
+        return ()
+    opened.inlet.close_stream()
+    return opened.source.labels or ()
+
+
+def choose(listed: list[Choice], text: str) -> Choice:
+    """The stream with this name, or with this number in the list, from 1.
+
+    Raises
+    ------
+    MissingStreamError
+        There is none.
+    StreamError
+        There are several.
+    """
+    named = [one for one in listed if one.name == text]
+    if len(named) > 1:
+        raise StreamError(f'{len(named)} streams are named "{text}": give each its own name, or stop all but one')
+    if named:
+        return named[0]
+    if text.isdecimal() and 1 <= int(text) <= len(listed):
+        return listed[int(text) - 1]
+    raise MissingStreamError(
+        f'"{text}" is neither a name nor a number of the {len(listed)} stream(s) on: start the amplifier\'s LSL '
+        "program, or choose another"
+    )
+
+
+def stream_table(listed: list[Choice]) -> Table:
+    """The list, for a person."""
+    table = Table(title="Streams of numbers at a regular rate")
+    for name in ("", "name", "type", "channels", "rate (Hz)", "labels", "on"):
+        table.add_column(name, justify="right" if name in ("", "channels", "rate (Hz)") else "left")
+    for number, one in enumerate(listed, 1):
+        labels = ", ".join(one.labels[:MOST_LABELS]) + (", ..." if len(one.labels) > MOST_LABELS else "")
+        table.add_row(str(number), one.name, one.kind, str(one.channels), f"{one.fs_hz:g}", labels or "-", one.hostname)
+    return table
