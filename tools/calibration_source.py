@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
-from ..stream.errors import OptionError, RecordingError, StreamError
+from ..stream.errors import MissingStreamError, OptionError, RecordingError, StreamError
 from ..stream.finder import MISSING_S, missing, open_stream, resolve
 from ..stream.geometry import Geometry
 from ..stream.inlet import StreamSource
@@ -133,8 +133,9 @@ def from_stream(
     try:
         while taken < samples:
             hop = stream.next_hop()
-            if stream.refusal is not None and taken == 0:
-                raise stream.refusal
+            refusal = stream.refusal
+            if taken == 0 and refusal is not None and not isinstance(refusal, MissingStreamError):  # it was there
+                raise refusal
             count = min(hop.samples, samples - taken)
             if count:
                 emg[taken : taken + count] = hop.signal[:count]

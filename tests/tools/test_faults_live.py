@@ -9,7 +9,7 @@ import uuid
 import numpy as np
 import pytest
 
-from myodrive.stream.errors import OptionError, StreamError
+from myodrive.stream.errors import MissingStreamError, OptionError, StreamError
 from myodrive.stream.inlet import StreamSource
 from myodrive.tools.recording import BUNDLED
 
@@ -34,7 +34,7 @@ def heard():
         sources.append(source)
         number = []  # (place by our account, by the amplifier's counter)
         end = time.monotonic() + 25
-        while time.monotonic() < end and source.refusal is None:
+        while time.monotonic() < end and isinstance(source.refusal, MissingStreamError | None):
             hop = source.next_hop()
             if hop.samples and counts:
                 rows = source._raw[source._taken - hop.samples : source._taken, -1]

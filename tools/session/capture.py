@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...stream.errors import StreamError
+from ...stream.errors import MissingStreamError, StreamError
 from ...stream.inlet import StreamSource
 from ..calibration_source import FIND_S
 from .electrodes import Electrodes
@@ -47,8 +47,9 @@ def blocks(electrodes: Electrodes, seconds: float) -> Iterator[Block]:
     try:
         while taken < samples:
             found = stream.next_hop()
-            if stream.refusal is not None and taken == 0:
-                raise stream.refusal
+            refusal = stream.refusal
+            if taken == 0 and refusal is not None and not isinstance(refusal, MissingStreamError):  # it was there
+                raise refusal
             count = min(found.samples, samples - taken)
             if count:
                 behind = np.arange(found.samples - 1, -1, -1)[:count] / fs_hz  # s, of each sample to the hop's last
