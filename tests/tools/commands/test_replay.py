@@ -100,7 +100,8 @@ def test_a_session_with_gaps_stalls_and_bad_channels_gives_the_same_messages(rec
     assert check["same"]
     assert check["rounding"] == 0
     assert check["missed"] == check["beyond"] == 0
-    assert check["compared"]["drive"] > 100 * LIVE_S
+    periods = told["samples_in"] + told["samples_lost"]
+    assert check["compared"]["drive"] >= int(100 * periods / muscle.fs_hz) > 100 * (LIVE_S - 2)
     assert min(check["compared"][kind] for kind in ("spikes", "params")) > 50
     assert min(check["compared"][kind] for kind in ("units", "status")) >= 2
     assert check["compared"]["event"] == MARKERS
@@ -281,7 +282,7 @@ def test_it_can_be_published_live(session, process, address):
 def test_a_session_with_gaps_is_no_recording(session, myodrive, tmp_path):
     decoder = session / "decoder.onnx"
     said = myodrive("decode", session, "--decoder", decoder, "-o", tmp_path / "e.tsv")
-    assert said.refused("has a gap at sample 6144", "replay")
+    assert said.refused("has a gap at sample ", "replay")
     assert myodrive("calibrate", session, "-o", tmp_path / "d.onnx").refused("has a gap")
 
 
