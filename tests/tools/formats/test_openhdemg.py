@@ -3,6 +3,7 @@
 import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from myodrive.stream.errors import RecordingError
 from myodrive.tools.formats.openhdemg import write_openhdemg
 from myodrive.tools.formats.reading import read_any
 from myodrive.tools.formats.wanted import Wanted
+from myodrive.tools.recording import read_recording
 
 from .made_files import make_recording, same
 
+SAVED = Path(__file__).parent / "data" / "saved_by_openhdemg.json"  # by openhdemg 0.1.2: 1 s of its sample file
+SAVED_FROM = 20480  # its first sample in the bundled recording, which is the same rounded to 0.5 uV
 TABLES = ("RAW_SIGNAL", "REF_SIGNAL", "ACCURACY", "IPTS", "BINARY_MUS_FIRING", "EXTRAS")
 
 
@@ -25,6 +29,21 @@ def test_a_recording_comes_back_bit_for_bit(tmp_path, recording):
     assert same(recording, found)
     assert found.force.tobytes() == recording.force.tobytes()
     assert found.source == recording.source
+
+
+def test_what_openhdemg_saved_is_read_sample_for_sample(excerpt_path):
+    found, bundled = read_any(SAVED, Wanted(grid="GR08MM1305")), read_recording(excerpt_path)
+    part = slice(SAVED_FROM, SAVED_FROM + found.samples)
+    assert found.fs_hz == bundled.fs_hz
+    assert found.emg.shape == (2101, 64)
+    assert np.abs(found.emg - bundled.emg[part]).max() <= 0.25
+    assert np.corrcoef(found.force, bundled.force[part])[0, 1] > 0.999
+    assert set(found.units) == set(bundled.units)
+    for unit, train in found.units.items():
+        there = bundled.units[unit]
+        expected = there[(there >= part.start) & (there < part.stop)] - part.start
+        assert train.tolist() == expected.tolist()
+        assert len(train) > 5
 
 
 @settings(max_examples=20)
