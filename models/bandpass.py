@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.signal
+import scipy
 
 from ..stream.decoder_file import FilterSettings
 from ..stream.errors import OptionError

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numba import njit
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 Train = NDArray[np.int64]
 
@@ -159,7 +159,7 @@ def assign(
     tolerance, max_shift = max(1, round(tolerance_s * fs_hz)), round(max_shift_s * fs_hz)
     table = [[agree(f, t, tolerance=tolerance, max_shift=max_shift) for t in truth] for f in found]
     f1 = np.array([[cell.f1 for cell in row] for row in table]).reshape(len(found), len(truth))
-    rows, cols = linear_sum_assignment(-f1)
+    rows, cols = scipy.optimize.linear_sum_assignment(-f1)
     kept = sorted(((int(r), int(c)) for r, c in zip(rows, cols, strict=True) if f1[r, c] > min_f1), key=lambda p: p[1])
     pairs = tuple((r, c, table[r][c]) for r, c in kept)
     paired_found, paired_truth = {r for r, _, _ in pairs}, {c for _, c, _ in pairs}

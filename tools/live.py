@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,7 +30,6 @@ from .open_files import allow_many
 from .parameters import ChosenModel, choose_model
 from .recorder import Recorder, session_info
 from .session_info import SessionInfo
-from .signals import stopped_by_signals
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -259,10 +257,3 @@ def refuse_open_address(bind: str, curve: str | None, open_network: bool) -> Non
             f"{bind} can be reached from other machines, and messages are neither encrypted nor signed: "
             "add --curve with keys of `myodrive keys`, bind to 127.0.0.1, or add --open-network if you trust everybody"
         )
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM end the loop after the hop in hand."""
-    with stopped_by_signals() as asked:
-        yield asked.is_set

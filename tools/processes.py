@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,3 +93,10 @@ def decoder_of(recording: str, given: str | None, folder: str | Path, progress: 
     path = str(Path(folder) / "calibrated.onnx")
     json_of(["calibrate", recording, "-o", path, "--json"])
     return path
+
+
+def watch_parent(gone: threading.Event) -> None:
+    """Set `gone` when whoever started us has closed its end of our standard input, or died."""
+    while os.read(0, 1 << 10):  # no lock of a buffer is held, at which the interpreter would abort at its end
+        pass
+    gone.set()

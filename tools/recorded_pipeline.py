@@ -32,9 +32,8 @@ from ..stream.recording import Recording
 from ..stream.reporter import Reporter
 from .parameters import NONE, choose_model
 from .ports import free_port_pair
-from .processes import python_command
+from .processes import python_command, watch_parent
 from .recorder import Recorder, session_info
-from .recorder_process import watch_parent
 
 FS_HZ, CHANNELS, UNITS, HOP = 2048.0, 64, 8, 8
 TILE = 4096  # samples after which the signal repeats

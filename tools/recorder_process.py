@@ -40,6 +40,7 @@ from ..stream.recording import (
     write_reason,
 )  # fmt: skip
 from ..stream.ring import Ring
+from .processes import watch_parent
 from .segments import SegmentWriter
 from .session_file import MESSAGE, MESSAGES, NOTE, RAW, TOPIC_LENGTH
 from .session_info import INFO, SessionInfo, write_info
@@ -273,13 +274,6 @@ def _attach(name: str) -> shared_memory.SharedMemory:
     if os.name == "posix":  # https://github.com/python/cpython/issues/82300: may go with Python 3.12
         resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]
     return memory
-
-
-def watch_parent(gone: threading.Event) -> None:
-    """Set `gone` when whoever started us has closed its end of our standard input, or died."""
-    while os.read(0, 1 << 10):  # no lock of a buffer is held, at which the interpreter would abort at its end
-        pass
-    gone.set()
 
 
 if __name__ == "__main__":

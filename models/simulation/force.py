@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from .pool import Pool, twitch_gain
 
@@ -38,5 +38,5 @@ def twitch_force(pool: Pool, trains: Sequence[NDArray[np.int64]], samples: int, 
             step = 1000.0 / fs_hz / contraction_ms
             decay = np.exp(-step)
             # t/T e^(1 - t/T) on samples, as the two equal poles it is
-            force += lfilter([0.0, np.e * step * decay], [1.0, -2.0 * decay, decay**2], impulses)
+            force += scipy.signal.lfilter([0.0, np.e * step * decay], [1.0, -2.0 * decay, decay**2], impulses)
     return 100.0 * force / pool.full_force

@@ -115,3 +115,12 @@ BAD_OPTIONS = [
 def test_a_value_that_an_option_cannot_take_is_wrong_usage(myodrive, arguments):
     said = myodrive(*arguments)
     assert said.wrong_usage("error:")
+
+
+@pytest.mark.parametrize("name", ["listen", "follow", "outlet", "dashboard", "keys"])
+def test_what_only_reads_starts_without_the_kernels(name):
+    """Numba alone takes longer to import than such a command does to start."""
+    heavy = "{'numba', 'onnxruntime', 'torch', 'scipy.signal', 'scipy.stats'}"
+    code = f"import myodrive.tools.commands.{name}, sys; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

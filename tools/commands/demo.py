@@ -18,12 +18,12 @@ from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
 from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
 from ..dashboard.beside import PORT, dashboard_at, has_screen
-from ..live import stop_on_signals
 from ..parameters import NONE, add_params, choose_model
 from ..picture import save_picture
 from ..ports import control_address, free_port_pair
 from ..processes import finish, json_of, output_of, start
 from ..recording import BUNDLED
+from ..signals import stop_on_signals
 from ..subscriber import ask
 from ..table import Picture, watch
 

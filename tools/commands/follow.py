@@ -11,7 +11,7 @@ from ...stream.client import Client
 from ...stream.curve import read_client_keys
 from ..console import LONGEST_S, add_json, messages, number, print_json
 from ..follow import Followed, Hand, drawn, follow
-from ..live import stop_on_signals
+from ..signals import stop_on_signals
 
 EXAMPLE = "myodrive follow --seconds 30"
 COLUMNS = 110

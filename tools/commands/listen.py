@@ -13,7 +13,7 @@ from ...stream.curve import read_client_keys
 from ...stream.messages import Params
 from ..console import LONGEST_S, number, whole_number
 from ..console import messages as console
-from ..live import stop_on_signals
+from ..signals import stop_on_signals
 from ..subscriber import Subscriber
 from ..table import watch
 

@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 from ...stream.curve import read_client_keys
 from ..console import LONGEST_S, add_json, number, print_json
-from ..live import stop_on_signals
 from ..lsl_outlet import TOPICS, run_outlet
-from ..recorder_process import watch_parent
+from ..processes import watch_parent
+from ..signals import stop_on_signals
 from ..subscriber import Subscriber
 
 EXAMPLE = "myodrive outlet --connect tcp://127.0.0.1:5570"

@@ -10,10 +10,10 @@ import numpy as np
 from ...stream.errors import OptionError
 from ..console import add_json, check_output, messages, number, print_json, progress_bar
 from ..events import write_events
-from ..live import stop_on_signals
 from ..replay import Replayed, replay
 from ..replay_compare import Compared, compare
 from ..session_file import Contents, Session
+from ..signals import stop_on_signals
 
 EXAMPLE = "myodrive replay session --check"
 

@@ -14,9 +14,10 @@ from ...stream.endpoints import reached_here
 from ...stream.errors import OptionError
 from ...stream.markers import LONGEST_LABEL, Blank
 from ..console import LONGEST_S, add_json, number, print_json
-from ..live import LiveResult, LiveSettings, run_live, stop_on_signals
+from ..live import LiveResult, LiveSettings, run_live
 from ..parameters import add_params
 from ..processes import CLI, finish, python_command
+from ..signals import stop_on_signals
 
 EXAMPLE = "myodrive run --stream emg --decoder decoder.onnx"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.signal
+import scipy
 from numpy.typing import NDArray
 
 from ...models.bandpass import design_filter
