@@ -1,4 +1,4 @@
-"""What the READMEs tell people to type can be typed: their code blocks are read by the programs they are for, or run.
+"""What the Markdown pages tell people to type can be typed: their code blocks are read by what they are for, or run.
 
 How a block is run says a comment on the line before it; tests/README.md lists the words. A block without one is read:
 Python must compile, every command of ours must be taken by its own parser.
@@ -13,23 +13,28 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from myodrive.stream.inlet import StreamSource
+from myodrive.stream.source_info import gain_to_microvolts, names_no_unit
 from myodrive.tools import bootstrap, cli
+from myodrive.tools.calibration_source import describe_stream, geometry_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ("stream", "models", "export", "tools", "tests")
-READMES = [ROOT / "README.md", *sorted(path for part in PARTS for path in (ROOT / part).rglob("README.md"))]
+PAGES = [*ROOT.glob("*.md"), *sorted(page for part in PARTS for page in (ROOT / part).rglob("*.md"))]
 ADDRESS = "tcp://127.0.0.1:5570"  # of `run` by itself; blocks that are run get a free one in its place
 LINES = 20  # that a live block must print
 SHELL = ("", "sh", "bash", "console")
-FOREIGN = ("pip", "git", "cd", "sudo", "apt")  # programs of others: not looked into
-WORDS = ("live", "offline", "read", "not read")
-_FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+FOREIGN = ("pip", "git", "cd", "sudo", "apt", "scp")  # programs of others: not looked into
+WORDS = ("live", "offline", "outlet", "read", "not read")
+_FENCE = re.compile(r"^( *)```(\S*)[^\n]*\n(.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)  # also inside a list
 _TOLD = re.compile(r"<!-- code: ([^,>]+?)(?:, ([^>]+?))? -->\s*\Z")
 _SPAN = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -47,12 +52,13 @@ class Block:
 
 
 def blocks_of(path: Path, text: str) -> list[Block]:
-    """The code blocks of a README."""
+    """The code blocks of a page."""
     found = []
     for fence in _FENCE.finditer(text):
-        told = _TOLD.search(text[: fence.start()].rstrip("\n"))
+        told = _TOLD.search(text[: fence.start()].rstrip())
         place = f"{path.as_posix()}:{text[: fence.start()].count(chr(10)) + 1}"
-        found.append(Block(place, fence[1], fence[2], told[1] if told else "", (told[2] if told else "") or ""))
+        text_of = textwrap.dedent(fence[3])
+        found.append(Block(place, fence[2], text_of, told[1] if told else "", (told[2] if told else "") or ""))
     return found
 
 
@@ -149,7 +155,7 @@ def misnamed(text: str) -> list[str]:
     return wrong
 
 
-BLOCKS = [block for path in READMES for block in blocks_of(path.relative_to(ROOT), path.read_text(encoding="utf-8"))]
+BLOCKS = [block for path in PAGES for block in blocks_of(path.relative_to(ROOT), path.read_text(encoding="utf-8"))]
 
 
 def told(word):
@@ -161,7 +167,12 @@ def test_a_block_is_read_by_the_program_it_is_for(block):
     read(block)
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_fence_belongs_to_a_block(path):
+    assert "```" not in _FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_and_option_between_the_lines_exists(path):
     assert misnamed(path.read_text(encoding="utf-8")) == []
 
@@ -209,6 +220,30 @@ def test_a_block_that_reads_a_pipeline_prints(block, live_address, tmp_path):
             reader.kill()
         said = reader.stderr.read().decode()
     assert all(lines), said
+
+
+@told("outlet")
+def test_a_block_that_is_an_amplifier_says_all_that_calibrate_and_run_ask_for(block, unique):
+    name = re.search(r'"(my-[a-z]+)"', block.text)
+    assert name is not None, f"{block.place}: an outlet names its stream my-SOMETHING"
+    program = block.text.replace(name[0], f'"{unique}"')
+    with subprocess.Popen([sys.executable, "-u", "-c", program], stderr=subprocess.DEVNULL) as amplifier:
+        try:
+            source = describe_stream(unique, print)
+            index = np.arange(source.channels - 1)  # the last one counts
+            stream = StreamSource(unique, index, source.fs_hz, 8, lambda found: None, None, source.channels - 1)
+            try:
+                samples = [stream.next_hop().samples for _ in range(100)]
+            finally:
+                stream.close()
+        finally:
+            amplifier.kill()
+    assert sum(samples) > 0
+    assert source.labels is not None
+    assert not names_no_unit(source, index)
+    assert gain_to_microvolts(source, index, None).tolist() == [1.0] * len(index)
+    geometry = geometry_of(source, index)
+    assert len(set(zip(geometry.row.tolist(), geometry.col.tolist(), strict=True))) == len(index)
 
 
 # the rules themselves
@@ -274,6 +309,13 @@ def test_the_comment_before_a_block_says_how_it_is_run():
     assert (second.told, second.place) == ("", "a/README.md:7")
 
 
+def test_a_block_inside_a_list_is_a_block():
+    text = "1. Do\n\n   <!-- code: offline -->\n   ```\n   x \\\n     y\n   ```\n\n2. More\n"
+    (block,) = blocks_of(Path("a/README.md"), text)
+    assert (block.told, block.text, block.place) == ("offline", "x \\\n  y\n", "a/README.md:4")
+
+
 def test_blocks_are_run_at_all():
     assert any(block.told == "live" and block.place.startswith("README.md:") for block in BLOCKS)
     assert any(block.told == "offline" for block in BLOCKS)
+    assert any(block.told == "outlet" for block in BLOCKS)
