@@ -22,8 +22,8 @@ DTYPES = {
     pylsl.cf_int64: np.int64,
 }
 MICROVOLTS = {
-    "uv": 1.0, "µv": 1.0, "μv": 1.0, "microvolt": 1.0, "microvolts": 1.0,
-    "mv": 1e3, "millivolt": 1e3, "millivolts": 1e3, "v": 1e6, "volt": 1e6, "volts": 1e6,
+    "uv": 1.0, "µv": 1.0, "μv": 1.0, "uvolt": 1.0, "µvolt": 1.0, "μvolt": 1.0, "microvolt": 1.0, "microvolts": 1.0,
+    "mv": 1e3, "mvolt": 1e3, "millivolt": 1e3, "millivolts": 1e3, "v": 1e6, "volt": 1e6, "volts": 1e6,
 }  # fmt: skip
 RATE_TOLERANCE = 1e-3
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..export.decoder import write_decoder
 from ..models.bandpass import design_filter
-from ..models.extension import default_extension, extend, project
+from ..models.extension import extend, live_extension, project
 from ..stream.decoder_file import (
     SCHEMA,
     Channels,
@@ -48,10 +48,10 @@ def synthetic_decoder(
     fs_hz : float
     seed : int
     extension : int, optional
-        Samples stacked; by default those of the search.
+        Samples stacked; by default as many as a calibration takes.
     """
     rng = np.random.default_rng(seed)
-    extension = extension or default_extension(channels)
+    extension = extension or live_extension(channels)
     width = extension * channels
     rank = round(RANK_SHARE * width)
     whitening = rng.standard_normal((width, rank)) / (30.0 * np.sqrt(width))

@@ -89,6 +89,8 @@ def test_labels_that_only_count_are_none(labels):
         ("uV", 1),
         ("µV", 1),
         ("μV", 1),
+        ("µVolt", 1),
+        ("uVolt", 1),
         ("microvolts", 1),
         ("Microvolt", 1),
         (" uV ", 1),
