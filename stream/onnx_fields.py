@@ -57,13 +57,14 @@ TYPED_FIELD = {1: TensorField.FLOATS, 7: TensorField.INT64S, 11: TensorField.DOU
 
 
 class Once:
-    """Refuses a single-valued field that comes twice: protobuf would merge or overwrite, another reader might not."""
+    """Hands on a single-valued field that comes once: protobuf would merge or overwrite, another reader might not."""
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.seen: set[int] = set()
 
-    def __call__(self, item: Field) -> None:
+    def __call__(self, item: Field) -> Field:
         if item.number in self.seen:
             raise Damaged(f"{self.what} says the same thing twice at byte {item.at}")
         self.seen.add(item.number)
+        return item

@@ -127,12 +127,10 @@ def _read_model(walk: Walk) -> OnnxFile:
     for item in walk.fields(0, len(walk.view)):
         match item.number:
             case ModelField.IR_VERSION:
-                once(item)
-                walk.integer(item)
+                walk.integer(once(item))
                 has_version = True
             case ModelField.GRAPH:
-                once(item)
-                walk.expect(item, BYTES)
+                walk.expect(once(item), BYTES)
                 graph = item
             case ModelField.OPSET_IMPORT:
                 domain, version = _read_opset(walk, item)
@@ -163,11 +161,9 @@ def _read_opset(walk: Walk, item: Field) -> tuple[str, int]:
     once = Once("an operator set")
     for part in walk.message(item):
         if part.number == 1:
-            once(part)
-            domain = walk.text(part)
+            domain = walk.text(once(part))
         elif part.number == 2:
-            once(part)
-            version = walk.integer(part)
+            version = walk.integer(once(part))
     return domain, version
 
 
@@ -176,8 +172,7 @@ def _read_pair(walk: Walk, item: Field) -> tuple[str, str]:
     once = Once("a metadata entry")
     for part in walk.message(item):
         if part.number in pair:
-            once(part)
-            pair[part.number] = walk.text(part)
+            pair[part.number] = walk.text(once(part))
     return pair[1], pair[2]
 
 

@@ -87,11 +87,9 @@ def _read_node(walk: Walk, item: Field) -> Node:
             case NodeField.OUTPUT:
                 outputs.append(walk.text(part))
             case NodeField.OPERATOR:
-                once(part)
-                operator = walk.text(part)
+                operator = walk.text(once(part))
             case NodeField.DOMAIN:
-                once(part)
-                domain = walk.text(part)
+                domain = walk.text(once(part))
             case NodeField.ATTRIBUTE:
                 _check_attribute(walk, part)
     if domain not in STANDARD_DOMAINS or operator not in ALLOWED_OPERATORS:
@@ -105,8 +103,7 @@ def _check_attribute(walk: Walk, item: Field) -> None:
     for part in walk.message(item):
         match part.number:
             case AttributeField.TENSOR:
-                once(part)
-                _read_tensor(walk, part)
+                _read_tensor(walk, once(part))
             case AttributeField.GRAPH | AttributeField.GRAPHS:
                 walk.refuse("has a graph within its graph, a decoder has one plain graph")
             case AttributeField.TENSORS | AttributeField.REFERENCE | AttributeField.SPARSE | AttributeField.SPARSES:
@@ -123,14 +120,11 @@ def _read_tensor(walk: Walk, item: Field) -> tuple[str, Array]:
             case TensorField.DIMENSIONS:
                 dimensions += walk.integers(part)
             case TensorField.TYPE:
-                once(part)
-                number = walk.integer(part)
+                number = walk.integer(once(part))
             case TensorField.NAME:
-                once(part)
-                name = walk.text(part)
+                name = walk.text(once(part))
             case TensorField.RAW:
-                once(part)
-                walk.expect(part, BYTES)
+                walk.expect(once(part), BYTES)
                 pieces.append(part)
             case TensorField.FLOATS | TensorField.DOUBLES | TensorField.INT64S:
                 pieces.append(part)
@@ -176,11 +170,9 @@ def _read_value(walk: Walk, item: Field) -> tuple[str, Shape | None]:
     once = Once("an input or output")
     for part in walk.message(item):
         if part.number == ValueField.NAME:
-            once(part)
-            name = walk.text(part)
+            name = walk.text(once(part))
         elif part.number == ValueField.TYPE:
-            once(part)
-            shape = _read_type(walk, part)
+            shape = _read_type(walk, once(part))
     return name, shape
 
 

@@ -7,6 +7,8 @@ channels that are all dead. A print of 0 stands for one that is not known, and g
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,6 +18,17 @@ NEW_VALUES = -2  # the first sample's stamp was seen, with other values
 SAME_S = 2e-9  # stamps that differ by less are one
 SAME_SHARE = 1.5e-15  # or by this share of them: some units in their last place
 _FACTOR = 0x9E3779B97F4A7C15 - 2**64  # 2^64 over the golden ratio: spreads the bits of small differences
+
+
+class Even(NamedTuple):
+    """Evenly spaced stamps that begin at `first`, and how far from them others may be, all s."""
+
+    first: float
+    period: float
+    limit: float
+
+
+ANY = Even(0.0, 0.0, np.inf)
 
 
 @njit("void(int32[:, ::1], int64, int64[::1])", cache=True, nogil=True)
@@ -122,15 +135,7 @@ class SeenStampsReference:
                 return OTHER if i == 1 else i
         return len(followers)
 
-    def take(
-        self,
-        stamps: NDArray[np.float64],
-        prints: NDArray[np.int64],
-        any_order: bool,
-        expected: float = 0.0,
-        period: float = 0.0,
-        limit: float = np.inf,
-    ) -> int:
+    def take(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], any_order: bool, even: Even = ANY) -> int:
         """See `SeenStamps.take`."""
         samples = len(stamps)
         for i in range(1, samples):
@@ -139,9 +144,9 @@ class SeenStampsReference:
             if any_order and stamps[i] < stamps[i - 1] and again:
                 samples = i
                 break
-        off = np.abs(stamps[:samples] - expected - np.arange(samples) * period) <= limit
-        if not off[-1]:
-            samples = next((i for i in range(1, samples) if not off[i]), samples)
+        near = np.abs(stamps[:samples] - even.first - np.arange(samples) * even.period) <= even.limit
+        if not near[-1]:
+            samples = next((i for i in range(1, samples) if not near[i]), samples)
         self._samples += zip(stamps[:samples].tolist(), prints[:samples].tolist(), strict=True)
         del self._samples[: -self._length]
         return samples
@@ -179,15 +184,7 @@ class SeenStamps:
         repeats: int = _repeats_kernel(self._stamps, self._prints, newest, stamps, prints)
         return repeats
 
-    def take(
-        self,
-        stamps: NDArray[np.float64],
-        prints: NDArray[np.int64],
-        any_order: bool,
-        expected: float = 0.0,
-        period: float = 0.0,
-        limit: float = np.inf,
-    ) -> int:
+    def take(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], any_order: bool, even: Even = ANY) -> int:
         """Remember the first samples, up to a break; at least one.
 
         Parameters
@@ -196,18 +193,15 @@ class SeenStamps:
         prints : ndarray of int64
         any_order : bool
             Stamps may go back; one that goes back to a sample seen before is the break.
-        expected, period, limit : float, s
-            If the last of them is further than `limit` from evenly spaced ones that begin at `expected`, the first that
-            is, is the break.
+        even : Even
+            If the last of them is further than the limit from these, the first that is, is the break.
 
         Returns
         -------
         int
             How many were taken.
         """
-        samples: int = _take_kernel(
-            self._stamps, self._prints, self._count, stamps, prints, any_order, expected, period, limit
-        )
+        samples: int = _take_kernel(self._stamps, self._prints, self._count, stamps, prints, any_order, *even)
         self._count += samples
         return samples
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .seen_stamps import NEW_VALUES, OTHER, SeenStamps
+from .seen_stamps import NEW_VALUES, OTHER, Even, SeenStamps
 from .stamp_lead import StampLead
 from .stamp_line import CLEAN_PERIODS, EARLY_S, SHORT_S, SPREAD_TIMES, StampLine
 
@@ -176,7 +176,7 @@ class Timeline:
             stretch.lost += self._learn()
         exact = line.exact
         limit = 0.5 * line.period if exact else line.jitter_limit
-        samples = self._seen.take(stamps, prints, not exact, line.next, line.period, limit)
+        samples = self._seen.take(stamps, prints, not exact, Even(line.next, line.period, limit))
         if samples < len(stamps):
             last = stamps.item(samples - 1)
         self._accept(samples, first, last, ahead, now)

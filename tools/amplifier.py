@@ -228,6 +228,7 @@ def play_file(
     name: str,
     source_id: str,
     *,
+    part: str | None = None,
     faults: Sequence[str] = (),
     say: Callable[[str], object] = print,
     **options,
@@ -240,6 +241,8 @@ def play_file(
         A recording.
     name, source_id : str
         Of the stream.
+    part : str or None
+        Which stream, array or recording of a file that holds several.
     faults : sequence of str
         As `Fault.parse` reads them.
     say : callable
@@ -252,7 +255,7 @@ def play_file(
     Played
     """
     parsed = [Fault.parse(text) for text in faults]
-    recording = read_apart(path)
+    recording = read_apart(path, part=part)
     with stopped_by_signals() as stop:
         what = f"{recording.duration_s:.1f} s, {recording.channels} channels, {recording.fs_hz:g} Hz"
         options.setdefault("ready", lambda: say(f'stream "{name}" is on: {what}; Ctrl-C ends it'))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,17 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
-from ..stream.errors import MissingStreamError, OptionError, RecordingError, StreamError
+from ..stream.errors import OptionError, RecordingError, StreamError
 from ..stream.finder import MISSING_S, missing, open_stream, resolve
 from ..stream.geometry import Geometry
-from ..stream.inlet import StreamSource
 from ..stream.source_info import SourceInfo, names_no_unit, own_labels
 from .grids import grid
 from .positions import geometry_at
 from .recording_reader import read_apart
+from .stream_blocks import FIND_S, blocks
 
 HOP = 64
-FIND_S = 10.0
 SECOND_S = 1.0  # for another stream of the same name to show itself
 
 
@@ -34,6 +33,7 @@ def from_file(
     end_s: float | None = None,
     bad: Sequence[int] = (),
     say: Callable[[str], None] = lambda text: None,
+    part: str | None = None,
 ) -> CalibrationInput:
     """A recording, or some of its channels and time.
 
@@ -41,7 +41,7 @@ def from_file(
     ----------
     path : str
     channels : list of int or None
-        Places in the file; all by default.
+        Numbers of the file, or of the stream that it says it holds channels of; all by default.
     grid_name : str or None
         Overrides the places that the file gives; entry n of the grid belongs to the n-th selected channel.
     start_s, end_s : float
@@ -50,29 +50,34 @@ def from_file(
         Channels that may hold what is no number: they will be left out.
     say : callable
         Takes each line of text on what reading the file took for granted.
+    part : str or None
+        Which stream, array or recording of a file that holds several.
     """
-    recording = read_apart(path, allow_nan=True, need_places=grid_name is None)
+    recording = read_apart(path, allow_nan=True, need_places=grid_name is None, part=part)
     for note in recording.notes:
         say(note)
-    index = list(range(recording.channels)) if channels is None else channels
-    _check_selection(index, recording.channels, f'"{path}"')
-    geometry = recording.geometry.select(np.array(index)) if grid_name is None else _grid_for(grid_name, len(index))
+    numbers = recording.numbers
+    index = list(numbers) if channels is None else channels
+    _check_selection(index, numbers, f'"{path}"')
+    places = [numbers.index(c) for c in index]
+    geometry = recording.geometry.select(np.array(places)) if grid_name is None else _grid_for(grid_name, len(index))
     own = recording.labels is not None and own_labels(recording.labels)
-    labels = [recording.labels[c] for c in index] if recording.labels is not None and own else None
+    labels = [recording.labels[c] for c in places] if recording.labels is not None and own else None
     end_s = recording.duration_s if end_s is None else min(end_s, recording.duration_s)
     if not 0 <= start_s < end_s:
         raise OptionError(
             f'nothing of "{path}", {recording.duration_s:.1f} s long, lies between {start_s:g} s and {end_s:g} s: '
             "give a start before the end"
         )
-    part = slice(round(start_s * recording.fs_hz), round(end_s * recording.fs_hz))
-    refuse_what_is_no_number(recording.emg[part], [c for c in index if c not in bad], path)
+    stretch = slice(round(start_s * recording.fs_hz), round(end_s * recording.fs_hz))
+    sound = [place for place, c in zip(places, index, strict=True) if c not in bad]
+    refuse_what_is_no_number(recording.emg[stretch], sound, path, numbers)
     return CalibrationInput(
-        emg=np.ascontiguousarray(recording.emg[part, index]),
+        emg=np.ascontiguousarray(recording.emg[stretch, places]),
         fs_hz=recording.fs_hz,
         geometry=geometry,
         index=index,
-        stream_channels=recording.channels,
+        stream_channels=recording.channels if recording.in_stream is None else recording.in_stream.channels,
         labels=labels,
         montage=recording.montage,
         source_sha256=hashlib.sha256(recording.emg if Path(path).is_dir() else Path(path).read_bytes()).hexdigest(),
@@ -116,7 +121,7 @@ def from_stream(
         raise OptionError(f"{seconds:g} s cannot be calibrated on: give 10 to 60 s")
     source = describe_stream(name, say)
     index = [c for c in range(source.channels) if c != counter] if channels is None else channels
-    _check_selection(index, source.channels, f'stream "{name}"')
+    _check_selection(index, range(source.channels), f'stream "{name}"')
     if grid_name is None:
         geometry = geometry_of(source, np.array(index))
     else:
@@ -127,27 +132,13 @@ def from_stream(
         say(f'stream "{name}" names no unit: its numbers are taken as uV; give --gain if they are not')
     samples = round(seconds * source.fs_hz)
     emg = np.zeros((samples, len(index)), np.float32)
-    stream = StreamSource(name, np.array(index), source.fs_hz, HOP, lambda found: None, gain, counter)
     taken, lost = 0, 0
-    deadline = time.monotonic() + seconds * 1.5 + FIND_S
-    try:
-        while taken < samples:
-            hop = stream.next_hop()
-            refusal = stream.refusal
-            if taken == 0 and refusal is not None and not isinstance(refusal, MissingStreamError):  # it was there
-                raise refusal
-            count = min(hop.samples, samples - taken)
-            if count:
-                emg[taken : taken + count] = hop.signal[:count]
-            taken += count
-            lost += hop.lost_before
+    with contextlib.closing(blocks(source, np.array(index), seconds, HOP, gain, counter)) as coming:
+        for block in coming:
+            emg[taken : taken + len(block.signal)] = block.signal
+            taken += len(block.signal)
+            lost += block.lost_before
             progress(taken / samples, f"{taken / source.fs_hz:.0f} of {seconds:g} s")
-            if stream.stalled or time.monotonic() > deadline:
-                raise StreamError(
-                    f'stream "{name}" stopped after {taken / source.fs_hz:.1f} s of {seconds:g} s: start it again'
-                )
-    finally:
-        stream.close()
     if lost:
         say(f"{lost} samples were lost while recording; the decoder may be worse for it")
     return CalibrationInput(
@@ -207,14 +198,21 @@ def differs(geometry: Geometry, source: SourceInfo, index: NDArray[np.int64]) ->
     return bool(np.abs(apart).max() > 0.25 * geometry.ied_mm)
 
 
-def refuse_what_is_no_number(emg: NDArray[np.float32], index: Sequence[int], path: str | os.PathLike[str]) -> None:
-    """Refuse a recording, float32 (samples, channels), that is not finite in a channel of `index`.
+def refuse_what_is_no_number(
+    emg: NDArray[np.float32],
+    places: Sequence[int],
+    path: str | os.PathLike[str],
+    numbers: Sequence[int] | None = None,
+) -> None:
+    """Refuse a recording, float32 (samples, channels), that is not finite at some of `places`.
+
+    It tells the channels by their places, or by their `numbers` where they have others.
 
     Raises
     ------
     RecordingError
     """
-    bad = [c for c in index if not np.isfinite(emg[:, c]).all()]
+    bad = [c if numbers is None else numbers[c] for c in places if not np.isfinite(emg[:, c]).all()]
     if bad:
         named = ", ".join(map(str, bad[:8])) + (f" and {len(bad) - 8} more" if len(bad) > 8 else "")
         raise RecordingError(
@@ -233,8 +231,10 @@ def _grid_for(name: str, channels: int) -> Geometry:
     return geometry
 
 
-def _check_selection(index: list[int], available: int, where: str) -> None:
-    if max(index) >= available:
+def _check_selection(index: list[int], numbers: Sequence[int], where: str) -> None:
+    unknown = set(index) - set(numbers)
+    if unknown:
+        counted = "counted from 0" if set(numbers) == set(range(len(numbers))) else "named as in their stream"
         raise OptionError(
-            f"channel {max(index)} is not in {where}, which has {available} (counted from 0): see --channels"
+            f"channel {max(unknown)} is not in {where}, which has {len(numbers)} ({counted}): see --channels"
         )

@@ -29,6 +29,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else there")
 
 
+def add_part(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The option --part of what reads a recording of any format."""
+    parser.add_argument(
+        "--part", metavar="NAME", help="which stream, array or recording, by name or number, where a file holds several"
+    )
+
+
 def show(*tables: Table) -> None:
     """Print tables on stdout, as wide as the terminal; where there is none, wide enough for ours."""
     Console(width=None if sys.stdout.isatty() else WIDE).print(*tables)

@@ -1,12 +1,14 @@
-"""Spike trains as BIDS events.tsv: one row a discharge."""
+"""Spike trains and markers as BIDS events.tsv: one row a discharge, and one a marker."""
 
 from __future__ import annotations
 
 import csv
+import heapq
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from .whole_file import written_whole
 COLUMNS = ("onset", "duration", "sample", "unit_id", "event_type")
 SPIKE = "motor-unit-spike"
 MISSING = "missing-samples"
+MARKER = "marker"
+NA = "n/a"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,13 @@ class Events:
 
     units: dict[int, NDArray[np.int64]]
     fs_hz: float | None
+
+
+class Mark(NamedTuple):
+    """What was marked, and at which sample from 0; negative before the first."""
+
+    sample: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -57,8 +68,9 @@ def write_events(
     units: Mapping[int, NDArray[np.int64]],
     fs_hz: float,
     missing: Sequence[Missing] = (),
+    marks: Sequence[Mark] = (),
 ) -> None:
-    """Write spike trains, whole or not at all.
+    """Write spike trains and markers, whole or not at all.
 
     Parameters
     ----------
@@ -69,20 +81,39 @@ def write_events(
     fs_hz : float
         Samples per second.
     missing : sequence of Missing
-        Listed after the spikes; a channel stands in a column of its own.
+        Listed after the rest; a channel stands in a column of its own.
+    marks : sequence of Mark
+        Their labels stand in a column of their own, as `trial_type`.
     """
-    more = "\tn/a" if missing else ""
+    more = [NA] * (bool(marks) + bool(missing))
     sample = np.concatenate([np.asarray(train, dtype=np.int64) for train in units.values()] or [np.empty(0, np.int64)])
     unit = np.repeat(np.array(list(units), dtype=np.int64), [len(train) for train in units.values()])
     order = np.lexsort((unit, sample))
+    spikes = (
+        (s, (f"{s / fs_hz:.6f}", NA, s, u, SPIKE, *more))
+        for s, u in zip(sample[order].tolist(), unit[order].tolist(), strict=True)
+    )
+    marked = (
+        (mark.sample, (f"{mark.sample / fs_hz:.6f}", NA, mark.sample, NA, MARKER, _cell(mark.label), *more[1:]))
+        for mark in sorted(marks, key=lambda mark: mark.sample)
+    )
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
-        file.write("\t".join(COLUMNS) + ("\tchannel\n" if missing else "\n"))
-        for s, u in zip(sample[order].tolist(), unit[order].tolist(), strict=True):
-            file.write(f"{s / fs_hz:.6f}\tn/a\t{s}\t{u}\t{SPIKE}{more}\n")
+
+        def write(row: Iterable[object]) -> None:
+            file.write("\t".join(map(str, row)) + "\n")
+
+        write((*COLUMNS, *["trial_type"] * bool(marks), *["channel"] * bool(missing)))
+        for _, row in heapq.merge(marked, spikes, key=lambda one: one[0]):
+            write(row)
         for gap in missing:
-            onset, lasts = gap.first / fs_hz, gap.samples / fs_hz
-            channel = "n/a" if gap.channel is None else gap.channel
-            file.write(f"{onset:.6f}\t{lasts:.6f}\t{gap.first}\tn/a\t{MISSING}\t{channel}\n")
+            channel = NA if gap.channel is None else gap.channel
+            onset, lasts = f"{gap.first / fs_hz:.6f}", f"{gap.samples / fs_hz:.6f}"
+            write((onset, lasts, gap.first, NA, MISSING, *[NA] * bool(marks), channel))
+
+
+def _cell(label: str) -> str:
+    """A label as one cell of a table."""
+    return " ".join("".join(c if c.isprintable() else " " for c in label).split()) or NA
 
 
 def names_units(path: str | os.PathLike[str]) -> bool:
@@ -111,13 +142,39 @@ def read_missing(path: str | os.PathLike[str], fs_hz: float) -> list[Missing]:
             raise RecordingError(
                 f'"{path}" has {MISSING} in line {number} without a sample and duration: correct the line.'
             )
-        channel = row.get("channel", "n/a")
-        found.append(Missing(first, samples, None if channel == "n/a" else channel))
+        channel = row.get("channel", NA)
+        found.append(Missing(first, samples, None if channel == NA else channel))
+    return found
+
+
+def read_marks(path: str | os.PathLike[str], fs_hz: float) -> list[Mark]:
+    """Markers of an events.tsv: rows that are no discharges and name a `trial_type`, as other programs write cues.
+
+    A row without a sample gets that of its onset; one without either is left out.
+
+    Raises
+    ------
+    RecordingError
+    """
+    lines = list(csv.reader(_text(Path(path)).splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+    heading, found = lines[0] if lines else [], []
+    for line in lines[1:]:
+        row = dict(zip(heading, line, strict=False))
+        if row.get("event_type") in (SPIKE, MISSING) or row.get("trial_type", NA) in ("", NA):
+            continue
+        if "event_type" not in row and row.get("unit_id", NA) != NA:
+            continue
+        try:
+            sample = int(row["sample"]) if row.get("sample", NA) != NA else round(float(row["onset"]) * fs_hz)
+        except (KeyError, ValueError, OverflowError):
+            continue
+        if abs(sample) < 1 << 62:
+            found.append(Mark(sample, row["trial_type"]))
     return found
 
 
 def read_events(path: str | os.PathLike[str]) -> Events:
-    """Read spike trains; rows of other event types are left out.
+    """Read spike trains; rows of other event types, or that name no unit, are left out.
 
     Parameters
     ----------
@@ -178,7 +235,7 @@ def _spike_rows(
             raise RecordingError(
                 f'"{path}" has {len(row)} values in line {number}, its heading has {len(heading)}: correct the line.'
             )
-        if "event_type" in place and row[place["event_type"]] != SPIKE:
+        if row[place["event_type"]] != SPIKE if "event_type" in place else row[place["unit_id"]] == NA:
             continue
         try:
             values = float(row[place["onset"]]), int(row[place["sample"]]), int(row[place["unit_id"]])

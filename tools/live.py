@@ -30,6 +30,7 @@ from .open_files import allow_many
 from .parameters import ChosenModel, choose_model
 from .recorder import Recorder, session_info
 from .session_info import SessionInfo
+from .stream_blocks import raise_final
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -230,9 +231,7 @@ def _never_came(source: StreamSource, opened: float, wait_s: float) -> bool:
     """Before the first sample only: refuse what does not fit, and give up in the end."""
     if source.source is not None:
         return False
-    refusal = source.refusal
-    if refusal is not None and not isinstance(refusal, MissingStreamError | SilentStreamError):
-        raise refusal
+    raise_final(source.refusal, MissingStreamError, SilentStreamError)
     if wait_s and time.perf_counter() - opened > wait_s:
         raise _said_or_missing(source, wait_s)
     return False

@@ -1,9 +1,10 @@
 """What a pipeline publishes as two LSL streams, so that LabRecorder keeps it beside the EMG.
 
 Discharges are a stream of markers, ``NAME-spikes``: one string a discharge, "unit 7", stamped with the time of its
-sample. The drive is a stream of numbers at its own rate, ``NAME-drive``, stamped with the time of the sample it is read
-out at. What never arrived here is missing there too: nothing is filled in. LSL has neither encryption nor a list of
-clients: anybody on the network can read these streams.
+sample. One that nobody should act on, as the pipeline was not valid, is "unit 7 (not valid)": whoever looks for
+"unit 7" misses it, and does not take it for a good one. The drive is a stream of numbers at its own rate,
+``NAME-drive``, stamped with the time of the sample it is read out at. What never arrived here is missing there too:
+nothing is filled in. LSL has neither encryption nor a list of clients: anybody on the network can read these streams.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ TOPICS = ("spikes/", "drive/", "units/")
 UNTOLD_DRIVE_HZ = 100.0  # of a pipeline that does not say; `run` has it by default
 WAIT_S = 0.2
 LONGEST_NAME = 200
+NOT_VALID = " (not valid)"
 SCALARS = (  # label, unit and type of the drive's first channels
     ("command", "normalized", "Command"),
     ("cst", "pulses/s", "CumulativeSpikeTrain"),
@@ -36,6 +38,7 @@ class Sent:
     """What went out, and what did not."""
 
     markers: int = 0
+    not_valid: int = 0  # of these
     rows: int = 0
     repeated: int = 0  # drive messages of no new sample, as a pipeline without samples sends them
     early: int = 0  # messages that came before the unit table
@@ -84,9 +87,11 @@ class LslOutlet:
         if self._spikes is None or self._drive is None:
             self.sent.early += 1
         elif isinstance(message, Spikes):
+            judged = "" if message.valid else NOT_VALID
             for t, unit in sorted(zip(message.spike_t, message.unit, strict=True)):
-                self._spikes.push_sample([f"unit {unit}"], t)
-                self.sent.markers += 1
+                self._spikes.push_sample([f"unit {unit}{judged}"], t)
+            self.sent.markers += len(message.unit)
+            self.sent.not_valid += 0 if message.valid else len(message.unit)
         elif isinstance(message, Drive):
             self._send_row(message, self._drive)
         return False
@@ -118,7 +123,8 @@ class LslOutlet:
             f"{self.name}-spikes", "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, self._source_id(units, "spikes")
         )
         channel = info.desc().append_child("channels").append_child("channel")
-        for key, value in (("label", "discharge"), ("unit", "none"), ("type", "Marker")):
+        told = f'"unit N", or "unit N{NOT_VALID}" where nobody should act on it'
+        for key, value in (("label", "discharge"), ("unit", "none"), ("type", "Marker"), ("values", told)):
             channel.append_child_value(key, value)
         self._common(info, units, "the sample at which the unit's source peaks, lag_s after the onset of its potential")
         return info

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..stream.errors import RecordingError
 from ..stream.geometry import Geometry
+from .events import Mark
 from .whole_file import written_whole
 
 BUNDLED = Path(__file__).parent / "data" / "vl_excerpt.h5"  # what the demo plays
@@ -22,8 +23,26 @@ LARGEST_BYTES = 8 << 30  # a declared shape costs nothing in the file, so it is 
 LARGEST_UNPACKED = 64  # times what lies in the file; EMG packs to a third, and only a bomb to a thousandth
 SMALLEST_BOMB = 64 << 20  # bytes; what is smaller may unpack as it likes
 MOST_UNITS = 10_000
+MOST_MARKS = 1_000_000
+LARGEST_STREAM = 65_536  # channels
 LARGEST_GRID = 4096  # rows or columns, as a decoder takes
 MONTAGES = ("monopolar", "single-differential")
+
+
+@dataclass(frozen=True)
+class InStream:
+    """Where the channels of a recording stood in the stream that they were taken from.
+
+    Parameters
+    ----------
+    index : tuple of int
+        Of each channel, its number in the stream.
+    channels : int
+        How many the stream had.
+    """
+
+    index: tuple[int, ...]
+    channels: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,10 @@ class Recording:
         False where nobody said where the electrodes are, and `geometry` is one row of them, to be replaced.
     notes : tuple of str
         What reading it from another format took for granted or left out, a sentence each.
+    in_stream : InStream or None
+        Where it holds some channels of a stream: their numbers there, by which decoders and options then name them.
+    marks : tuple of Mark
+        Cues, trials and pulses that were recorded beside it.
     """
 
     emg: NDArray[np.float32]
@@ -78,6 +101,13 @@ class Recording:
     path: Path | None = None
     places_known: bool = True
     notes: tuple[str, ...] = ()
+    in_stream: InStream | None = None
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The number by which each channel is named."""
+        return tuple(range(self.channels)) if self.in_stream is None else self.in_stream.index
 
     @property
     def samples(self) -> int:
@@ -184,6 +214,8 @@ def _read_open_file(file: h5py.File, path: Path, allow_nan: bool, need_places: b
         muaps=_muaps(file, path),
         path=path,
         places_known=placed,
+        in_stream=_in_stream(file, path, channels),
+        marks=_marks(file, path),
     )
 
 
@@ -261,6 +293,22 @@ def bounded(found: h5py.Dataset, name: str, path: Path) -> h5py.Dataset:
 def shown(what: object) -> str:
     """What a file says, as it may stand in a message: short, on one line, and without control characters."""
     return ascii(" ".join(str(what).split()))[1:-1][:120]
+
+
+def _in_stream(file: h5py.File, path: Path, channels: int) -> InStream | None:
+    found = _found(file, "stream_channel", path)
+    if found is None:
+        return None
+    of = file.attrs.get("stream_channels")
+    count = int(of) if isinstance(of, int | np.integer) else -1
+    usable = found.shape == (channels,) and found.dtype.kind in "iu" and count <= LARGEST_STREAM
+    index = found[()].tolist() if usable else []
+    if not usable or len(set(index)) != channels or min(index) < 0 or max(index) >= count:
+        raise RecordingError(
+            f'"{path}" has a stream_channel that does not number its {channels} channels among the stream_channels of '
+            "its stream: correct or remove it."
+        )
+    return InStream(tuple(index), count)
 
 
 def _muaps(file: h5py.File, path: Path) -> NDArray[np.float32] | None:
@@ -366,16 +414,32 @@ def _force(file: h5py.File, path: Path, samples: int) -> NDArray[np.float32] | N
 
 def _labels(file: h5py.File, path: Path, channels: int) -> tuple[str, ...] | None:
     data = _found(file, "label", path)
-    if data is None:
-        return None
+    return None if data is None else _texts(data, "label", path, channels, "channels")
+
+
+def _texts(data: h5py.Dataset, name: str, path: Path, count: int, what: str) -> tuple[str, ...]:
+    """The texts of a dataset, which must be as many as there are of what they name."""
     if h5py.check_string_dtype(data.dtype) is None:
-        raise RecordingError(f'"{path}" has label of type {shown(data.dtype)}, expected text: convert or remove it.')
-    if data.shape != (channels,):
+        raise RecordingError(f'"{path}" has {name} of type {shown(data.dtype)}, expected text: convert or remove it.')
+    if data.shape != (count,):
         raise RecordingError(
-            f'"{path}" has label of shape {list(data.shape)}, expected one for each of the {channels} channels: '
+            f'"{path}" has {name} of shape {list(data.shape)}, expected one for each of the {count} {what}: '
             "correct or remove it."
         )
     return tuple(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in data[()])
+
+
+def _marks(file: h5py.File, path: Path) -> tuple[Mark, ...]:
+    sample, label = _found(file, "mark_sample", path), _found(file, "mark_label", path)
+    if sample is None or label is None:
+        return ()
+    if sample.ndim != 1 or sample.dtype.kind not in "iu" or len(sample) > MOST_MARKS:
+        raise RecordingError(
+            f'"{path}" has mark_sample as {shown(sample.dtype)} of shape {list(sample.shape)}, expected a list of '
+            f"{MOST_MARKS} sample numbers at most: correct or remove it."
+        )
+    labels = _texts(label, "mark_label", path, len(sample), "markers")
+    return tuple(map(Mark, sample[()].astype(np.int64).tolist(), labels))
 
 
 def _unit_groups(file: h5py.File, path: Path) -> Iterator[tuple[str, h5py.Group, h5py.Dataset]]:
@@ -473,6 +537,13 @@ def write_recording(
                 force.attrs["unit"] = recording.force_unit
         if recording.labels is not None:
             file.create_dataset("label", data=list(recording.labels), dtype=h5py.string_dtype())
+        if recording.in_stream is not None:
+            file.create_dataset("stream_channel", data=np.array(recording.in_stream.index, np.int64))
+            file.attrs["stream_channels"] = recording.in_stream.channels
+        if recording.marks:
+            sample, label = zip(*recording.marks, strict=True)
+            file.create_dataset("mark_sample", data=np.array(sample, np.int64), **options)
+            file.create_dataset("mark_label", data=list(label), dtype=h5py.string_dtype())
         for unit, discharges in recording.units.items():
             file.create_dataset(f"units/{unit}/samples", data=np.asarray(discharges, dtype=np.int64))
         for unit, values in recording.unit_attributes.items():

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from ..stream.errors import RecordingError
 from ..stream.geometry import Geometry
+from .events import Mark
 from .formats.reading import kind_of, read_any
 from .formats.wanted import Wanted
-from .recording import LARGEST_BYTES, Recording
+from .recording import LARGEST_BYTES, InStream, Recording
 
 MEMORY = 1 << 30  # bytes, beyond a multiple of the file
 MEMORY_OF_FILE = 200  # a recording packs to a third, and is held as float64 and float32 for a moment
@@ -56,6 +57,8 @@ class _Head(msgspec.Struct):
     places_known: bool = True
     notes: list[str] = []
     labels: list[str] | None = None
+    in_stream: InStream | None = None
+    marks: list[Mark] = []
     unit_attributes: dict[int, dict[str, Any]] = {}
     units: dict[int, int] = {}  # number of discharges
     emg: list[int] = []
@@ -64,7 +67,11 @@ class _Head(msgspec.Struct):
 
 
 def read_apart(
-    path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True, wanted: Wanted | None = None
+    path: str | os.PathLike[str],
+    allow_nan: bool = False,
+    need_places: bool = True,
+    wanted: Wanted | None = None,
+    part: str | None = None,
 ) -> Recording:
     """A recording of any known format, as `formats.reading.read_any`, in a process of its own with bounds.
 
@@ -74,14 +81,16 @@ def read_apart(
     allow_nan, need_places : bool
         As of `Wanted`.
     wanted : Wanted, optional
-        In place of the two.
+        In place of the rest.
+    part : str, optional
+        As of `Wanted`.
 
     Raises
     ------
     RecordingError
         As `read_any` does, and for a file on which reading crashes, never ends or needs too much memory.
     """
-    path, wanted = Path(path), wanted or Wanted(allow_nan, need_places)
+    path, wanted = Path(path), wanted or Wanted(allow_nan, need_places, part)
     if "\0" in str(path) or not path.exists() or (path.is_dir() and kind_of(path) == "session"):
         return read_any(path, wanted)  # nothing that a library would read
     options = msgspec.json.encode(wanted).decode()
@@ -131,6 +140,8 @@ def _take(out: BinaryIO, path: Path) -> Recording:
         path=path,
         places_known=head.places_known,
         notes=tuple(head.notes),
+        in_stream=head.in_stream,
+        marks=tuple(head.marks),
     )
 
 
@@ -161,6 +172,8 @@ def _give(recording: Recording, out: BinaryIO) -> None:
         force_unit=recording.force_unit,
         places_known=recording.places_known,
         notes=list(recording.notes),
+        in_stream=recording.in_stream,
+        marks=list(recording.marks),
         labels=None if recording.labels is None else list(recording.labels),
         unit_attributes=attributes,
         units={unit: len(samples) for unit, samples in recording.units.items()},

@@ -24,11 +24,12 @@ from ..stream.errors import RecordingError
 from ..stream.loop import run
 from ..stream.markers import Blank
 from ..stream.mask_worker import Swap, Told
-from ..stream.messages import Message, Spikes, Status, encode
+from ..stream.messages import Event, Message, Spikes, Status, encode
 from ..stream.parameter_model import ParameterModel
 from ..stream.parameter_worker import Finished
 from ..stream.pipeline import Pipeline
 from ..stream.reporter import Reporter
+from .events import Mark
 from .live import refuse_open_address
 from .open_files import allow_many
 from .parameters import NONE, ChosenModel, choose_model
@@ -94,6 +95,8 @@ class Replayed:
         The last one.
     discharges : dict of int to list of int
         Sample numbers by unit.
+    marks : list of Mark
+        What was marked (`run --events`).
     bodies : dict of str to list of bytes
         Messages by kind as MessagePack, in order, where they were asked for.
     hole : (int, int) or None
@@ -102,6 +105,7 @@ class Replayed:
 
     status: Status
     discharges: dict[int, list[int]]
+    marks: list[Mark]
     bodies: dict[str, list[bytes]]
     hole: tuple[int, int] | None
     seconds: float
@@ -160,6 +164,7 @@ def replay(
     chosen = _parameters(session, decoder)
     worker = None if chosen.model is None else ToldWorker(chosen.model, source, pipeline.averager)
     discharges: dict[int, list[int]] = {unit.id: [] for unit in decoder.info.units}
+    marks: list[Mark] = []
     bodies: dict[str, list[bytes]] = {}
     room = KEPT_TIMES * sum(len(body) for _, body in session.messages()) + KEPT_MORE if keep else 0
 
@@ -168,6 +173,8 @@ def replay(
             for unit, sample in zip(message.unit, message.spike_sample, strict=True):
                 discharges[unit].append(sample)
             progress(message.sample / info.fs_hz)
+        elif isinstance(message, Event):
+            marks.append(Mark(message.event_sample, message.label))
         nonlocal room
         if room > 0:
             body = encode(message)
@@ -203,7 +210,7 @@ def replay(
         if room > 0 and not source.said_end:
             bodies["status"].pop()  # "stopped" is only the end of what was recorded
         return Replayed(
-            reporter.status(), discharges, bodies, source.hole, source.samples_in / info.fs_hz, info.fs_hz
+            reporter.status(), discharges, marks, bodies, source.hole, source.samples_in / info.fs_hz, info.fs_hz
         )  # fmt: skip
     finally:
         pipeline.close()

@@ -5,11 +5,14 @@ A recording has no gaps, so a session that lost samples, or lacks some, is refus
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 
-from ..stream.errors import RecordingError
+from ..stream.errors import MessageError, RecordingError
+from ..stream.messages import Event, decode, kind_of
+from .events import Mark
 from .recording import LARGEST_BYTES, SHORTEST_S, Recording, in_a_row
 from .session_file import Session, Turn
 
@@ -59,4 +62,18 @@ def recording_of(path: Path, need_places: bool) -> Recording:
         montage=decoder.info.montage,
         path=path,
         places_known=whole,
+        marks=_marks(session, found.samples),
     )
+
+
+def _marks(session: Session, samples: int) -> tuple[Mark, ...]:
+    """Markers of the session that came in time for its samples; a message that cannot be understood is none."""
+    found = []
+    for topic, body in session.messages():
+        if kind_of(topic) != "event":
+            continue
+        with contextlib.suppress(MessageError):
+            message = decode([topic, body])
+            if isinstance(message, Event) and message.event_sample < samples:
+                found.append(Mark(message.event_sample, message.label))
+    return tuple(found)

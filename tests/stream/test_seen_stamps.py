@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from myodrive.stream.seen_stamps import (
     NEW_VALUES,
     OTHER,
+    Even,
     SeenStamps,
     SeenStampsReference,
     print_rows,
@@ -36,8 +37,8 @@ def test_kernels_and_their_twins_find_and_remember_the_same(calls, length):
         gaps = np.diff(np.sort([s for s, _ in plain._samples if not np.isnan(s)]))
         if (gaps > 1e-5).all():  # else which of them is first is left open
             assert ring.repeats(stamps, prints) == plain.repeats(stamps, prints)
-        taken = ring.take(stamps, prints, any_order, stamps[0], 0.5, limit)
-        assert taken == plain.take(stamps, prints, any_order, stamps[0], 0.5, limit) > 0
+        even = Even(stamps[0], 0.5, limit)
+        assert ring.take(stamps, prints, any_order, even) == plain.take(stamps, prints, any_order, even) > 0
 
 
 def test_samples_sent_again_are_found_and_those_of_a_clock_set_back_have_new_values():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myodrive.stream.errors import RecordingError
-from myodrive.tools.events import read_events, write_events
+from myodrive.tools.events import Mark, Missing, read_events, read_marks, read_missing, write_events
 
 HEADING = "onset\tduration\tsample\tunit_id\tevent_type\n"
 
@@ -101,3 +101,29 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write_events(path, {0: np.array([5])}, 0)
     assert read_events(path).units[0].tolist() == [5]
     assert [entry.name for entry in tmp_path.iterdir()] == ["e.tsv"]
+
+
+def test_markers_stand_between_the_discharges_and_are_taken_for_none(tmp_path):
+    path = tmp_path / "e.tsv"
+    marks = [Mark(2048, "go"), Mark(-20, "before"), Mark(15, "a\ttab,\nand lines "), Mark(16, " ")]
+    write_events(path, {3: np.array([10, 2048])}, 2048.0, [Missing(30, 2, "A1")], marks)
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    assert lines[0] == ["onset", "duration", "sample", "unit_id", "event_type", "trial_type", "channel"]
+    assert all(len(line) == 7 for line in lines)
+    assert [line[2] for line in lines[1:-1]] == ["-20", "10", "15", "16", "2048", "2048"]  # by time
+    assert lines[1] == ["-0.009766", "n/a", "-20", "n/a", "marker", "before", "n/a"]
+    assert [line[5] for line in lines if line[4] == "motor-unit-spike"] == ["n/a"] * 2
+    assert {unit: train.tolist() for unit, train in read_events(path).units.items()} == {3: [10, 2048]}
+    assert read_events(path).fs_hz == 2048.0
+    assert read_marks(path, 2048.0) == [(-20, "before"), (15, "a tab, and lines"), (2048, "go")]
+    assert read_missing(path, 2048.0) == [Missing(30, 2, "A1")]
+
+
+def test_cues_of_other_programs_are_markers_and_rows_without_a_unit_no_discharges(tmp_path):
+    path = tmp_path / "e.tsv"
+    path.write_text(
+        "onset\tduration\ttrial_type\tsample\tunit_id\n"
+        "0.5\t2\tgo\tn/a\tn/a\nn/a\tn/a\tnever\tn/a\tn/a\n1.0\tn/a\tn/a\t2000\t4\n",
+    )
+    assert read_marks(path, 2000.0) == [(1000, "go")]
+    assert read_events(path).units[4].tolist() == [2000]

@@ -17,10 +17,10 @@ def units(sha="f00d", **fields):
     return Units(decoder_sha256=sha * 16, units=rows, **usual | fields)
 
 
-def spikes(pairs):
+def spikes(pairs, valid=True):
     return Spikes(
         unit=[unit for unit, _ in pairs], spike_t=[t for _, t in pairs], spike_sample=[0 for _ in pairs],
-        margin=[1.0 for _ in pairs],
+        margin=[1.0 for _ in pairs], valid=valid,
     )  # fmt: skip
 
 
@@ -75,6 +75,17 @@ def test_every_discharge_is_one_marker_at_the_time_of_its_sample(outlet, unique)
     assert outlet.sent.markers == 3
 
 
+def test_a_discharge_that_nobody_should_act_on_is_not_called_as_others_are(outlet, unique):
+    inlet = inlet_of(f"{unique}-spikes", outlet)
+    for valid, t in ((True, 1.0), (False, 2.0), (True, 3.0)):
+        outlet.take(spikes([(5, t), (0, t + 0.5)], valid))
+    samples, _ = pulled(inlet, 6)
+    assert [label for (label,) in samples] == [
+        "unit 5", "unit 0", "unit 5 (not valid)", "unit 0 (not valid)", "unit 5", "unit 0",
+    ]  # fmt: skip
+    assert (outlet.sent.markers, outlet.sent.not_valid) == (6, 2)
+
+
 def test_every_new_sample_of_the_drive_is_one_row_and_nothing_is_filled_in(outlet, unique):
     inlet = inlet_of(f"{unique}-drive", outlet)
     for message in (
@@ -100,6 +111,8 @@ def test_the_streams_describe_themselves(outlet, unique):
     assert infos["spikes"].channel_format() == pylsl.cf_string
     assert infos["drive"].nominal_srate() == 100.0
     assert infos["drive"].channel_format() == pylsl.cf_float32
+    marker = children(infos["spikes"].desc().child("channels"), "channel")[0]
+    assert "(not valid)" in marker.child_value("values")
     channels = children(infos["drive"].desc().child("channels"), "channel")
     assert [channel.child_value("label") for channel in channels] == LABELS
     assert channels[1].child_value("unit") == "pulses/s"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from myodrive.stream.errors import RecordingError
 from myodrive.stream.geometry import Geometry
-from myodrive.tools.recording import BUNDLED, Recording, read_recording, write_recording
+from myodrive.tools.events import Mark
+from myodrive.tools.recording import BUNDLED, InStream, Recording, read_recording, write_recording
 
 FS_HZ = 1000.0
 
@@ -33,6 +34,8 @@ def small(samples=1200, channels=6, seed=0):
         units={0: np.array([3, 77, 1199]), 12: np.array([5]), 2: np.array([], dtype=np.int64)},
         unit_attributes={12: {"cv_m_s": 4.25, "by": "simulator"}},
         muaps=rng.normal(size=(3, channels, 40)).astype(np.float32),
+        in_stream=InStream(tuple(range(10, 10 + channels)), 200),
+        marks=(Mark(-3, "µ"), Mark(700, "")),
     )
 
 
@@ -51,8 +54,19 @@ def assert_same(read, written):
         assert np.array_equal(getattr(read.geometry, name), getattr(written.geometry, name))
     for name in ("ied_mm", "grid_rows", "grid_cols"):
         assert getattr(read.geometry, name) == getattr(written.geometry, name)
-    for name in ("fs_hz", "muscle", "source", "license", "montage", "force_unit", "labels", "unit_attributes"):
+    for name in (
+        "fs_hz",
+        "muscle",
+        "source",
+        "license",
+        "montage",
+        "force_unit",
+        "labels",
+        "unit_attributes",
+        "in_stream",
+    ):
         assert getattr(read, name) == getattr(written, name)
+    assert (read.in_stream, read.marks) == (written.in_stream, written.marks)
     assert list(read.units) == sorted(written.units)
     assert all(np.array_equal(read.units[unit], train) for unit, train in written.units.items())
 
@@ -159,6 +173,14 @@ BAD = {
     "too short": (swap("emg", np.zeros((6, 900), np.float32)), "lasts 0.90 s"),
     "force length": (swap("force", np.zeros(7)), "force of shape [7]"),
     "label length": (swap("label", [b"a"]), "label of shape [1]"),
+    "stream numbers twice": (swap("stream_channel", [0, 1, 2, 3, 4, 4]), "stream_channel"),
+    "stream numbers too few": (swap("stream_channel", [0, 1, 2]), "stream_channel"),
+    "stream numbers beyond": (attribute("stream_channels", 15), "stream_channels of its stream"),
+    "stream numbers of none": (lambda file: file.attrs.__delitem__("stream_channels"), "stream_channels"),
+    "stream numbers fractions": (swap("stream_channel", np.zeros(6)), "stream_channel"),
+    "stream numbers negative": (swap("stream_channel", [-1, 0, 1, 2, 3, 4]), "stream_channel"),
+    "mark fractions": (swap("mark_sample", [0.5, 1.0]), "mark_sample"),
+    "mark without label": (swap("mark_label", [b"go"]), "each of the 2 markers"),
     "montage": (attribute("montage", "bipolar-ish"), "bipolar-ish"),
     "unit name": (lambda file: file.create_dataset("units/first/samples", data=[1]), '"first"'),
     "unit outside": (swap("units/0/samples", [5, 1200]), "outside its 1200 samples"),

@@ -22,7 +22,7 @@ class Recorded:
 
 def compared(recorded, replayed=MESSAGE):
     bodies = {"spikes": [msgspec.msgpack.encode(replayed)]}
-    return compare(Recorded(recorded), Replayed(Status, {}, bodies, None, 1.0, 2048.0))
+    return compare(Recorded(recorded), Replayed(Status, {}, [], bodies, None, 1.0, 2048.0))
 
 
 def test_when_it_was_published_and_in_which_session_does_not_count():

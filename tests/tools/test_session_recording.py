@@ -7,10 +7,12 @@ import pytest
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.errors import RecordingError
+from myodrive.stream.messages import Event, encode
 from myodrive.stream.recording import TICK, TICK_FORM, Tick
+from myodrive.tools.events import Mark
 from myodrive.tools.recording import read_recording
 from myodrive.tools.segments import SegmentWriter
-from myodrive.tools.session_file import DECODER, RAW
+from myodrive.tools.session_file import DECODER, MESSAGE, MESSAGES, RAW, TOPIC_LENGTH
 from myodrive.tools.session_info import SessionInfo, write_info
 
 HOP = 64
@@ -66,6 +68,20 @@ def test_decode_takes_it_as_the_file(session_of, muscle, muscle_path, decoder_pa
     for source, name in ((folder, "a.tsv"), (muscle_path, "b.tsv")):
         assert myodrive("decode", source, "--decoder", decoder_path, "-o", tmp_path / name).code == 0
     assert (tmp_path / "a.tsv").read_text() == (tmp_path / "b.tsv").read_text()
+
+
+def test_its_markers_come_over_and_what_is_none_is_passed_over(session_of, muscle):
+    folder = session_of(muscle.emg)
+    writer = SegmentWriter(folder, MESSAGES)
+    event = Event(seq=0, session="s", label="go", event_sample=700, event_t=1.5)
+    late = Event(seq=1, session="s", label="after the end", event_sample=10**6, event_t=500.0)
+    for topic, body in (
+        (b"event/emg", encode(event)), (b"event/emg", b"\xff"), (b"event/emg", encode(late)), (b"spikes/emg", b""),
+    ):  # fmt: skip
+        writer.append(MESSAGE, TOPIC_LENGTH.pack(len(topic)), topic, body)
+    writer.flush()
+    writer.close()
+    assert read_recording(folder).marks == (Mark(700, "go"),)
 
 
 @pytest.mark.parametrize("how", [{"gaps": {40: 3}}, {"missing": (40,)}], ids=["lost", "not recorded"])

@@ -22,7 +22,7 @@ from ...stream.errors import OptionError, ParameterModelError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
 from ..calibration_source import from_file, from_stream
 from ..channels import channel_list
-from ..console import add_json, check_output, messages, number, print_json, progress_bar, whole_number
+from ..console import add_json, add_part, check_output, messages, number, print_json, progress_bar, whole_number
 from ..interrupt import first_interrupt_asks
 from ..parameters import SHIPPED
 from ..unit_picture import draw_units
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("file", nargs="?", help="recording (.h5, or what `convert` reads)")
     source.add_argument("--stream", metavar="NAME", help="calibrate on a live LSL stream instead")
+    add_part(parser)
     parser.add_argument("--seconds", type=float, default=30.0, help="how much of the stream to record (%(default)s)")
     parser.add_argument("-o", "--output", required=True, help="decoder file to write (.onnx)")
     parser.add_argument(
@@ -89,10 +90,14 @@ def main(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     if args.counter is not None and args.stream is None:
         raise OptionError("--counter is for a live stream: add --stream, or leave --counter out")
+    if args.part is not None and args.stream is not None:
+        raise OptionError("--part is for a file: name the live stream with --stream, and leave --part out")
     threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
-            source = from_file(args.file, args.channels, args.grid, args.start, args.end, args.bad, messages.print)
+            source = from_file(
+                args.file, args.channels, args.grid, args.start, args.end, args.bad, messages.print, args.part
+            )
         else:
             source = from_stream(
                 args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..channels import channel_list
-from ..console import add_json, check_output, messages, number, print_json, progress_bar
+from ..console import add_json, add_part, check_output, messages, number, print_json, progress_bar
 from ..formats.wanted import Wanted
 from ..formats.writing import WRITTEN, writer_for
 from ..recording import Recording
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help=f"to write: {WRITTEN}")
     add_json(parser)
     source = parser.add_argument_group("what the input does not say itself")
-    source.add_argument("--part", help="which stream, array or recording, by name or number, where it holds several")
+    add_part(source)
     source.add_argument("--channels", type=channel_list, help="EMG channels of it, such as 0-63 (all)")
     source.add_argument("--grid", help="electrode grid, such as GR08MM1305, or a grid file")
     source.add_argument("--unit", help="unit of its numbers: uV, mV or V")
@@ -77,7 +77,8 @@ def main(args: argparse.Namespace) -> int:
                 "output": args.output, "format": written.kind, "channels": recording.channels,
                 "samples": recording.samples, "fs_hz": recording.fs_hz, "missing_samples": missing,
                 "grid": {"rows": geometry.grid_rows, "cols": geometry.grid_cols, "ied_mm": geometry.ied_mm},
-                "units": len(recording.units), "force": recording.force is not None, "montage": recording.montage,
+                "units": len(recording.units), "markers": len(recording.marks), "force": recording.force is not None,
+                "montage": recording.montage,
                 "rounding_uv": written.rounding_uv, "left_out": list(written.left_out), "notes": list(recording.notes),
             }
         )  # fmt: skip
@@ -102,6 +103,8 @@ def _described(recording: Recording) -> str:
     ]
     if recording.units:
         found.append(f"{len(recording.units)} units")
+    if recording.marks:
+        found.append(f"{len(recording.marks)} markers")
     if recording.force is not None:
         found.append(f"force ({recording.force_unit or 'no unit'})")
     return ", ".join(found)

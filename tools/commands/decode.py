@@ -12,7 +12,7 @@ from ...stream.decoder_file import Decoder, read_decoder
 from ...stream.errors import MismatchError
 from ...stream.pipeline import Pipeline
 from ..calibration_source import refuse_what_is_no_number
-from ..console import add_json, check_output, messages, print_json, progress_bar
+from ..console import add_json, add_part, check_output, messages, print_json, progress_bar
 from ..events import write_events
 from ..recording import Recording
 from ..recording_reader import read_apart
@@ -23,6 +23,7 @@ EXAMPLE = "myodrive decode recording.h5 --decoder decoder.onnx -o events.tsv"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("file", help="recording (.h5, or what `convert` reads)")
+    add_part(parser)
     parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
     parser.add_argument("-o", "--output", required=True, help="events.tsv to write")
     parser.add_argument("--hop", type=int, default=8, help="samples decoded at a time (%(default)s)")
@@ -38,7 +39,7 @@ def main(args: argparse.Namespace) -> int:
     """Decode the file and write its events."""
     check_output(args.output)
     decoder = read_decoder(args.decoder)
-    recording = read_apart(args.file, allow_nan=True, need_places=False)
+    recording = read_apart(args.file, allow_nan=True, need_places=False, part=args.part)
     for note in recording.notes:
         messages.print(note)
     emg = selected(recording, decoder)
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     with progress_bar("decoding") as progress:
         discharges = decode(emg, pipeline, args.hop, lambda share: progress(share, ""))
     seconds = time.perf_counter() - started
-    write_events(args.output, discharges, recording.fs_hz)
+    write_events(args.output, discharges, recording.fs_hz, marks=recording.marks)
     spikes = sum(len(train) for train in discharges.values())
     factor = recording.duration_s / seconds
     if args.json:
@@ -55,12 +56,15 @@ def main(args: argparse.Namespace) -> int:
             {
                 "output": str(args.output), "units": len(discharges), "spikes": spikes, "seconds": seconds,
                 "realtime_factor": factor, "hop": args.hop, "provider": pipeline.session.provider,
+                "markers": len(recording.marks),
                 "discharges": {str(unit): len(train) for unit, train in discharges.items()},
             }
         )  # fmt: skip
     else:
+        marked = f" and {len(recording.marks)} markers" if recording.marks else ""
         messages.print(
-            f"{spikes} discharges of {len(discharges)} units in {args.output}, {seconds:.2f} s, {factor:.0f}x real time"
+            f"{spikes} discharges of {len(discharges)} units{marked} in {args.output}, {seconds:.2f} s, "
+            f"{factor:.0f}x real time"
         )
     return 0
 
@@ -84,13 +88,16 @@ def selected(recording: Recording, decoder: Decoder) -> NDArray[np.float32]:
         raise MismatchError(
             f"{decoder.path} was calibrated on {info.montage} EMG, {where} is {recording.montage}: calibrate again"
         )
-    index = np.array(info.channels.index)
-    if recording.channels <= index.max():
+    numbers = {channel: place for place, channel in enumerate(recording.numbers)}
+    unknown = set(info.channels.index) - set(numbers)
+    if unknown:
+        held = str(recording.channels) if recording.in_stream is None else f"only {recording.channels} of its stream"
         raise MismatchError(
-            f"{decoder.path} decodes channel {index.max()} (counted from 0), {where} has {recording.channels}: "
+            f"{decoder.path} decodes channel {max(unknown)} (counted from 0), {where} has {held}: "
             "choose the decoder of this recording or calibrate again"
         )
-    refuse_what_is_no_number(recording.emg, info.channels.index, recording.path)
+    index = np.array([numbers[channel] for channel in info.channels.index])
+    refuse_what_is_no_number(recording.emg, index.tolist(), recording.path, recording.numbers)
     places = recording.geometry.select(index)
     if recording.places_known and not (
         np.array_equal(places.row, info.channels.row) and np.array_equal(places.col, info.channels.col)

@@ -14,7 +14,7 @@ from ...stream.decoder_file import read_decoder
 from ...stream.errors import OptionError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
 from ...stream.pipeline import Pipeline
-from ..console import add_json, check_output, messages, print_json, progress_bar, show
+from ..console import add_json, add_part, check_output, messages, print_json, progress_bar, show
 from ..estimation import Pool, Stretch, UnitEstimate, estimate
 from ..estimation_methods import METHODS, has_torch, usual_method
 from ..parameter_trial import try_apart
@@ -36,6 +36,7 @@ COLUMNS = ("unit", "start_s", "end_s", "force", *OF_STRETCH, "rate_hz", *OF_UNIT
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("file", help="recording (.h5, or what `convert` reads)")
+    add_part(parser)
     parser.add_argument("--decoder", required=True, help="decoder file, as `myodrive calibrate` writes it")
     parser.add_argument(
         "--method", choices=METHODS,
@@ -65,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     decoder = read_decoder(args.decoder)
     if model is not None and args.params is not None:
         try_apart(model, decoder.info)
-    recording = read_apart(args.file, allow_nan=True)
+    recording = read_apart(args.file, allow_nan=True, part=args.part)
     for note in recording.notes:
         messages.print(note)
     emg = selected(recording, decoder)

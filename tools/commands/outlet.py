@@ -44,7 +44,10 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print_json(asdict(sent))
     else:
-        _say(f"{sent.markers} markers and {sent.rows} rows of the drive went out; {sent.missed} messages were missed")
+        _say(
+            f"{sent.markers} markers ({sent.not_valid} not valid) and {sent.rows} rows of the drive went out; "
+            f"{sent.missed} messages were missed"
+        )
     return 0
 
 

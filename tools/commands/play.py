@@ -8,7 +8,7 @@ import sys
 from ...stream.lsl import quieten
 from ..amplifier import play_file
 from ..amplifier_outlet import FORMATS, UNITS
-from ..console import print_json, whole_number
+from ..console import add_part, print_json, whole_number
 from ..faults import described
 from ..recording import BUNDLED
 
@@ -18,6 +18,7 @@ EXAMPLE = "myodrive play recording.h5 --name emg --source-id SIM-1 --chunk 8 --l
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("file", nargs="?", default=str(BUNDLED), help="recording; the bundled one by default")
+    add_part(parser)
     parser.add_argument("--name", default="myodrive-amplifier", help="name of the LSL stream (%(default)s)")
     parser.add_argument("--source-id", default="myodrive-sim-1", help="serial number of the device (%(default)s)")
     parser.add_argument("--chunk", type=int, default=8, help="samples sent together (%(default)s)")
@@ -50,7 +51,7 @@ def main(args: argparse.Namespace) -> int:
     """Play until the recording ends or Ctrl-C."""
     quieten()
     played = play_file(
-        args.file, args.name, args.source_id, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
+        args.file, args.name, args.source_id, part=args.part, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
         dtype=args.dtype, unit=args.unit, step_uv=args.step_uv, wait_for_consumers_s=args.wait_for_consumers,
         faults=args.fault, fault_seed=args.fault_seed, counter=args.counter,
         say=lambda text: print(text, file=sys.stderr, flush=True),

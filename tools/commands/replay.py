@@ -55,14 +55,16 @@ def main(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - started
     compared = compare(session, done) if args.check else None
     if args.output is not None:
-        write_events(
-            args.output, {unit: np.array(train, np.int64) for unit, train in done.discharges.items()}, done.fs_hz
-        )
+        trains = {unit: np.array(train, np.int64) for unit, train in done.discharges.items()}
+        write_events(args.output, trains, done.fs_hz, marks=done.marks)
     if args.json:
         print_json(_summary(contents, done, compared, seconds))
     else:
         spikes = sum(map(len, done.discharges.values()))
-        messages.print(f"{spikes} discharges of {len(done.discharges)} units in {contents.seconds:.1f} s of samples")
+        marked = f" and {len(done.marks)} markers" if done.marks else ""
+        messages.print(
+            f"{spikes} discharges of {len(done.discharges)} units{marked} in {contents.seconds:.1f} s of samples"
+        )
         if compared is not None:
             messages.print(_verdict(compared))
     return 0 if compared is None or compared.same else 1
@@ -99,7 +101,7 @@ def _summary(contents: Contents, done: Replayed, compared: Compared | None, seco
         "holes": [list(hole) for hole in contents.holes], "damage": [str(damage) for damage in contents.damage],
         "lacking": contents.lacking,
         "spikes": sum(map(len, done.discharges.values())),
-        "discharges": {str(unit): len(train) for unit, train in done.discharges.items()},
+        "discharges": {str(unit): len(train) for unit, train in done.discharges.items()}, "markers": len(done.marks),
         "samples_in": done.status.samples_in, "samples_lost": done.status.samples_lost, "gaps": done.status.gaps,
     }  # fmt: skip
     if compared is not None:

@@ -17,7 +17,7 @@ from ..session.calibrating import calibrate_recorded, check_method
 from ..session.checking import check
 from ..session.contraction import record, reference
 from ..session.electrodes import electrodes_of
-from ..session.folder import NOT_MEDICAL, UNITS, Chosen, SessionFolder
+from ..session.folder import NOT_MEDICAL, UNITS, Chosen, SessionFolder, counted_anew
 from ..session.going_live import go_live, run_command, shown_command
 from ..session.grid_picture import grid_table, worst_table
 from ..session.guide import guide, numbers_or_none
@@ -216,6 +216,8 @@ def _review(folder: SessionFolder, args: argparse.Namespace) -> dict[str, Any]:
     found = keep(folder, units, drop)
     if not args.json:
         show(unit_table(units, drop))
+        if found["dropped"]:
+            messages.print(counted_anew(found["kept"], found["dropped"]))
         messages.print(f"{len(found['kept'])} units in {found['decoder']}; pictures in {folder.path / UNITS}")
     return found
 

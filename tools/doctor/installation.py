@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -110,14 +111,31 @@ def _within(program: str, folder: str) -> bool:
 
 def see_packages() -> PackagesSeen:
     """Look up what is installed beside what was asked for."""
-    try:
-        wanted = metadata.requires("myodrive") or []
-    except metadata.PackageNotFoundError:
-        wanted = []
+    wanted = requirements(Path(__file__).resolve().parents[2] / "pyproject.toml")
     names = {name for names, _ in EXTRAS.values() for name in names}
     names |= set(least_versions(wanted)) | {"onnxruntime", "onnxruntime-gpu"}
     pins = text_of(Path(__file__).resolve().parent.parent / "constraints.txt")
     return PackagesSeen(installed_versions(names), least_versions(wanted), pinned_versions(pins))
+
+
+def requirements(project: Path) -> list[str]:
+    """What myodrive needs: as the project of a clone says, which may be newer than its installation, else as installed.
+
+    Parameters
+    ----------
+    project : Path
+        The clone's pyproject.toml, if there is one.
+    """
+    try:
+        told = tomllib.loads(text_of(project)).get("project", {})
+    except tomllib.TOMLDecodeError:
+        told = {}
+    if told.get("name") == "myodrive":
+        return list(told.get("dependencies", ()))
+    try:
+        return metadata.requires("myodrive") or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 def installed_versions(names: set[str]) -> dict[str, str]:

@@ -97,8 +97,8 @@ def _write(root: Path, places: Path, recording: Recording, subject: str, task: s
     _table(places / f"{stem}_channels.tsv", _channels(recording, names))
     _table(places / f"sub-{subject}_electrodes.tsv", _electrodes(recording, names))
     _json(places / f"sub-{subject}_space-{SPACE}_coordsystem.json", _space(recording))
-    if recording.units or missing:
-        write_events(places / f"{stem}_events.tsv", recording.units, recording.fs_hz, missing)
+    if recording.units or missing or recording.marks:
+        write_events(places / f"{stem}_events.tsv", recording.units, recording.fs_hz, missing, recording.marks)
         _json(places / f"{stem}_events.json", EVENTS)
     _json(root / "dataset_description.json", _data_set(recording))
     _table(root / "participants.tsv", [["participant_id"], [f"sub-{subject}"]])
@@ -118,9 +118,11 @@ EVENTS: dict[str, Any] = {
         "Description": "What happened",
         "Levels": {
             "motor-unit-spike": "A discharge of the motor unit",
+            "marker": "Something was marked while recording: a cue, a trial, a pulse",
             "missing-samples": "The recording lacks samples for as long as this lasts, zeros stand for them",
         },
     },
+    "trial_type": {"Description": "What was marked; n/a: the row is no marker"},
     "channel": {"Description": "The channel that lacks the samples; n/a: all of them do"},
 }  # fmt: skip
 

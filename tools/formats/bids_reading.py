@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...stream.errors import OptionError, RecordingError
 from ...stream.geometry import Geometry
 from ...stream.source_info import MICROVOLTS, own_labels
-from ..events import MISSING, names_units, read_events, read_missing
+from ..events import MISSING, names_units, read_events, read_marks, read_missing
 from ..positions import geometry_at, lie_on
 from ..recording import MONTAGES, Recording, shown
 from .bids import FORCE, NA
@@ -73,6 +73,7 @@ def read_bids(path: Path, wanted: Wanted) -> Recording:
         source=str(told.get("Source") or "") or file.name,
         license=_license(file),
         montage=_montage(told),
+        marks=() if events is None else tuple(read_marks(events, fs_hz)),
     )
 
 

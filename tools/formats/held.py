@@ -65,9 +65,7 @@ def chosen(names: Sequence[str], wanted: str | None, path: Path, what: str) -> i
     if wanted is None:
         if len(names) == 1:
             return 0
-        raise RecordingError(
-            f'"{path}" holds {len(names)} {what} ({listed}): take one of them out with `myodrive convert --part`.'
-        )
+        raise RecordingError(f'"{path}" holds {len(names)} {what} ({listed}): name one with --part.')
     if wanted.isdecimal() and int(wanted) < len(names):
         return int(wanted)
     found = [n for n, name in enumerate(names) if name == wanted]

@@ -11,13 +11,16 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from ...stream.errors import MyodriveError, OptionError, RecordingError
-from ..recording import Recording, read_recording, shown
+from ..recording import InStream, Recording, read_recording, shown
 from .wanted import Wanted
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 HEAD = 1 << 16  # a table of 256 channels has lines of thousands of characters
 KNOWN = ".h5, XDF, OTB+, OTB4, MUedit .mat, openhdemg .json, BIDS-EMG, EDF, BDF, .npz, or a table of numbers"
+OF_ONE_PART = ("", "session", "openhdemg", "BDF", "EDF", "table")
 Reader = Callable[[Path, Wanted], Recording]
 
 
@@ -42,7 +45,7 @@ def read_any(path: str | os.PathLike[str], wanted: Wanted | None = None) -> Reco
     """
     path, wanted = Path(path), wanted or Wanted()
     try:
-        reader = _reader(path)
+        reader = _reader(path, wanted)
         return _ours(path, wanted) if reader is None else reader(path, wanted)
     except OptionError as error:
         raise RecordingError(str(error)) from error
@@ -148,13 +151,15 @@ def _holds_numbers(line: str) -> bool:
         return False
 
 
-def _reader(path: Path) -> Reader | None:
+def _reader(path: Path, wanted: Wanted) -> Reader | None:
     """What reads the file; None for recordings of ours, and for what is no file at all."""
     if "\0" in str(path) or not path.exists():
         return None
     kind = kind_of(path)
     if not kind and not _called_ours(path) and not _is_hdf5(path):
         raise RecordingError(f'"{path}" is of no format that is known here: give {KNOWN}.')
+    if wanted.part is not None and kind in OF_ONE_PART:
+        raise RecordingError(f'"{path}" holds one recording, so there is no "{wanted.part}": leave --part out.')
     if kind in ("", "session"):
         return None
     if kind == "XDF":
@@ -179,9 +184,25 @@ def _ours(path: Path, wanted: Wanted) -> Recording:
         return found
     from .held import recording_held
 
+    in_stream = found.in_stream
+    if wanted.channels is not None and in_stream is not None:
+        wanted, in_stream = _named_as_in_stream(wanted, in_stream, path)
     return recording_held(
         path, wanted, found.emg, found.fs_hz, found.geometry if found.places_known else None,
         labels=found.labels, units=found.units, force=found.force, force_unit=found.force_unit,
         muscle=found.muscle, source=found.source, license=found.license, montage=found.montage,
-        unit_attributes=found.unit_attributes,
+        unit_attributes=found.unit_attributes, in_stream=in_stream, marks=found.marks,
     )  # fmt: skip
+
+
+def _named_as_in_stream(wanted: Wanted, of: InStream, path: Path) -> tuple[Wanted, InStream]:
+    """The channels asked for, which count as the stream does, as places in the file; and where these stood."""
+    names = wanted.channels or ()
+    unknown = sorted(set(names) - set(of.index))
+    if unknown:
+        raise RecordingError(
+            f'"{path}" holds {len(of.index)} channels of a stream of {of.channels}, and channel {unknown[0]} of it is '
+            "not among them: correct --channels."
+        )
+    places = tuple(of.index.index(name) for name in names)
+    return msgspec.structs.replace(wanted, channels=places), InStream(names, of.channels)

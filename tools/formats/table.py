@@ -95,9 +95,7 @@ def _from_arrays(arrays: dict[str, NDArray[Any]], path: Path, wanted: Wanted) ->
         name = two_dimensional[0]
     if name not in two_dimensional:
         listed = ", ".join(map(shown, two_dimensional[:20])) or "none"
-        raise RecordingError(
-            f'"{path}" has the tables {listed} and no "{name or "emg"}": name the EMG with `myodrive convert --part`.'
-        )
+        raise RecordingError(f'"{path}" has the tables {listed} and no "{name or "emg"}": name the EMG with --part.')
     table = arrays[str(name)]
     emg = table.T if wanted.channels_first is not False else table
     units = {}

@@ -11,7 +11,9 @@ from ...stream.errors import OptionError
 from ..events import write_events
 from ..recording import Recording, write_recording
 
-WRITTEN = ".h5, .json (openhdemg), .mat (MUedit), .npz, .tsv (discharges only), or a folder without suffix (BIDS-EMG)"
+WRITTEN = (
+    ".h5, .json (openhdemg), .mat (MUedit), .npz, .tsv (discharges and markers), or a folder without suffix (BIDS-EMG)"
+)
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,39 @@ def _openhdemg(path: Path, recording: Recording) -> Written:
     from .openhdemg import write_openhdemg
 
     write_openhdemg(path, recording)
-    return Written("openhdemg", left_out=_left_out(recording))
+    return Written("openhdemg", left_out=_left_out(recording) + _markers(recording))
 
 
 def _muedit(path: Path, recording: Recording) -> Written:
     from .muedit import write_muedit
 
     write_muedit(path, recording)
-    return Written("MUedit", left_out=_left_out(recording))
+    return Written("MUedit", left_out=_left_out(recording) + _markers(recording))
 
 
 def _npz(path: Path, recording: Recording) -> Written:
     from .table import write_npz
 
     write_npz(path, recording)
-    return Written("NumPy arrays", left_out=_left_out(recording))
+    return Written("NumPy arrays", left_out=_left_out(recording) + _markers(recording))
 
 
 def _events(path: Path, recording: Recording) -> Written:
-    if not recording.units:
-        raise OptionError(f'"{recording.path}" has no motor units, so there are no discharges to write')
-    write_events(path, recording.units, recording.fs_hz)
+    if not recording.units and not recording.marks:
+        raise OptionError(f'"{recording.path}" has no motor units and no markers, so there is nothing to write')
+    write_events(path, recording.units, recording.fs_hz, marks=recording.marks)
     return Written("BIDS events", left_out=("emg", *_left_out(recording)))
 
 
 def _left_out(recording: Recording) -> tuple[str, ...]:
     """What only our own file keeps."""
-    has = {"muaps": recording.muaps is not None, "unit_attributes": bool(recording.unit_attributes)}
+    has = {
+        "muaps": recording.muaps is not None, "unit_attributes": bool(recording.unit_attributes),
+        "stream_channel": recording.in_stream is not None,
+    }  # fmt: skip
     return tuple(name for name, there in has.items() if there)
+
+
+def _markers(recording: Recording) -> tuple[str, ...]:
+    """What only our own file and events.tsv keep."""
+    return (f"{len(recording.marks)} markers",) if recording.marks else ()

@@ -21,15 +21,18 @@ from numpy.typing import NDArray
 
 from ...stream.errors import MyodriveError, OptionError, RecordingError
 from ...stream.geometry import Geometry
+from ...stream.markers import label_of
 from ...stream.source_info import MICROVOLTS, SourceInfo, describe
 from ...stream.timeline import Timeline
+from ..events import Mark
 from ..positions import geometry_at
-from ..recording import LARGEST_BYTES, Recording, shown
+from ..recording import LARGEST_BYTES, MOST_MARKS, Recording, shown
 from .bounded import LARGEST_TEXT, damaged, gunzipped, xml_root
 from .held import chosen, microvolts, recording_held
 from .wanted import Wanted
 
 MAGIC = b"XDF:"
+OUTLETS = "myodrive:"  # how the source ids of what we publish ourselves begin
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, FOOTER = 1, 2, 3, 4, 5, 6
 OF_A_STREAM = (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, FOOTER)
 BLOCK = 64  # samples whose stamps are accounted for at a time
@@ -63,6 +66,12 @@ class _Stream:
             return self.value("channel_format") in FORMATS and float(self.value("nominal_srate")) > 0
         except ValueError:
             return False
+
+    @property
+    def marks(self) -> bool:
+        """Whether it holds markers: text or numbers of that type, at any time."""
+        said = self.value("channel_format") == "string" or self.value("type").lower() == "markers"
+        return bool(self.chunks) and said and self.value("nominal_srate").strip("0.") == ""
 
 
 class _Node:
@@ -142,6 +151,7 @@ def read_xdf(path: Path, wanted: Wanted) -> Recording:
         raise RecordingError(f'"{path}" holds no samples of stream "{shown(stream.name)}": choose another with --part.')
     factors = np.array([_factor(source, channel, wanted, path) for channel in index])
     fs_hz, signal, instants, notes = _evenly(series[:, index], stamps, source, path)
+    marks, more = _marks([one for one in streams if one.marks], path, held, instants, fs_hz)
     force_stream = _force_stream(streams, stream, wanted, path)
     force = None
     if force_stream is not None:
@@ -157,7 +167,8 @@ def read_xdf(path: Path, wanted: Wanted) -> Recording:
         source=f'stream "{stream.name}" of {path.name}',
         force=force,
         force_unit="" if force_stream is None else _force_unit(force_stream),
-        notes=tuple(notes),
+        notes=(*notes, *more),
+        marks=tuple(marks),
     )
 
 
@@ -308,7 +319,9 @@ def _load(file: BinaryIO, stream: _Stream, path: Path) -> tuple[NDArray[Any], ND
         log.removeHandler(listener)
     if complaints or len(streams) != 1:
         raise damaged(path, complaints[0] if complaints else "its stream is not there")
-    return np.asarray(streams[0]["time_series"]), np.asarray(streams[0]["time_stamps"], np.float64)
+    series = streams[0]["time_series"]  # a list where it is text
+    kind = object if isinstance(series, list) else None
+    return np.asarray(series, kind), np.asarray(streams[0]["time_stamps"], np.float64)
 
 
 def measured_rate(stamps: NDArray[np.float64], nominal_hz: float) -> float:
@@ -384,6 +397,35 @@ def _force(
     if series.ndim != 2 or not order.size:
         raise RecordingError(f'"{path}" holds no samples of stream "{shown(stream.name)}": choose another --force.')
     return np.interp(instants, stamps[known][order], series[known, 0][order].astype(np.float64))
+
+
+def _marks(
+    found: list[_Stream], path: Path, held: bytes | None, instants: NDArray[np.float64], fs_hz: float
+) -> tuple[list[Mark], list[str]]:
+    """Markers of these streams on the rows of EMG nearest in time, and notes; those of several stand with its name."""
+    rising, rows = np.maximum.accumulate(instants), np.arange(len(instants))
+    marks: list[Mark] = []
+    ours = [stream for stream in found if stream.value("source_id").startswith(OUTLETS)]
+    notes = [f'the discharges in stream "{shown(stream.name)}", found live, were left out' for stream in ours]
+    found = [stream for stream in found if stream not in ours]
+    for stream in found:
+        try:
+            with _opened(path, held) as file:
+                series, stamps = _load(file, stream, path)
+        except RecordingError as error:
+            notes.append(f'the markers of stream "{shown(stream.name)}" were left out: {error}')
+            continue
+        known = np.flatnonzero(np.isfinite(stamps))
+        row = np.interp(stamps, rising, rows) + fs_hz * (stamps - np.clip(stamps, rising[0], rising[-1]))
+        named = f"{stream.name}: " if len(found) > 1 else ""
+        marks += [Mark(round(float(row[n])), named + label_of(series[n])) for n in known]
+        if len(known) < len(stamps):
+            notes.append(
+                f'{len(stamps) - len(known)} markers of stream "{shown(stream.name)}" have no time and were left out'
+            )
+    if len(marks) > MOST_MARKS:
+        notes.append(f"{len(marks) - MOST_MARKS} markers, all beyond the first {MOST_MARKS}, were left out")
+    return sorted(marks, key=lambda mark: mark.sample)[:MOST_MARKS], notes
 
 
 def _force_unit(stream: _Stream) -> str:

@@ -42,12 +42,11 @@ def recorded(folder: SessionFolder, say: Callable[[str], None]) -> CalibrationIn
         There is none yet.
     """
     where = folder.needs("record", "recorded contraction").settings
-    index, bad = where["index"], folder.chosen.bad or []
-    places = [place for place, channel in enumerate(index) if channel in bad]
-    source = from_file(str(folder.path / RECORDING), None, None, bad=places, say=say)
-    if len(source.index) != len(index):
+    bad = [channel for channel in folder.chosen.bad or [] if channel in where["index"]]
+    source = from_file(str(folder.path / RECORDING), None, None, bad=bad, say=say)
+    if source.index != where["index"]:
         raise OptionError(f'"{folder.path / RECORDING}" is not what was recorded here: record again')
-    return replace(source, index=index, stream_channels=where["stream_channels"])
+    return source
 
 
 def calibrate_recorded(

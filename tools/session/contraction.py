@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ...stream.errors import StreamError
-from ..recording import Recording, write_recording
+from ..recording import InStream, Recording, write_recording
 from ..whole_file import written_whole
 from .capture import blocks
 from .effort import Effort, Envelope, Force, Scale, scale_of
@@ -104,6 +104,7 @@ def record(
         Recording(
             found.emg, source.fs_hz, electrodes.geometry, source=f"LSL stream {source.name}, subject {chosen.subject}",
             force=beside, force_unit=effort.unit if force is not None else "", labels=electrodes.labels,
+            in_stream=InStream(tuple(electrodes.index.tolist()), source.channels),
         ),
     )  # fmt: skip
     _write_target(folder, target, level)
@@ -149,18 +150,18 @@ def _contract(
 ) -> Contraction:
     """Take `seconds` of the stream; what is seen is a level where there is a scale, else the effort."""
     fs_hz, lost, taken = electrodes.source.fs_hz, 0, 0
-    emg, stamps, efforts = [], [], []
-    with shown(console, target, seconds) as view:
-        for block in blocks(electrodes, seconds):
-            now = effort(block)
-            emg.append(block.signal)
-            stamps.append(block.stamps)
-            efforts.append(now)
+    samples = round(seconds * fs_hz)
+    emg = np.empty((samples, len(electrodes.index)), np.float32)
+    stamps, efforts = np.empty(samples), np.empty(samples)
+    with shown(console, target, seconds) as view, contextlib.closing(blocks(electrodes, seconds)) as coming:
+        for block in coming:
+            here = slice(taken, taken + len(block.stamps))
+            emg[here], stamps[here], efforts[here] = block.signal, block.stamps, effort(block)
+            taken = here.stop
             lost += block.lost_before
-            taken += len(now)
-            last = now[-1:] if scale is None else scale.level(now[-1:])
-            view.update(taken / fs_hz, float(last[0]))
-    return Contraction(np.concatenate(emg), np.concatenate(stamps), np.concatenate(efforts), lost)
+            last = efforts[taken - 1 : taken]
+            view.update(taken / fs_hz, float((last if scale is None else scale.level(last))[0]))
+    return Contraction(emg, stamps, efforts, lost)
 
 
 def _write_target(folder: SessionFolder, target: Target, level: NDArray[np.float64]) -> None:

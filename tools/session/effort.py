@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...models.bandpass import design_filter
 from ...stream.filter import CausalFilter
-from .capture import Block
+from ..stream_blocks import Block
 from .electrodes import Electrodes
 from .force import ForceStream
 

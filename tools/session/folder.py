@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -131,7 +132,6 @@ class SessionFolder:
             self.kept = msgspec.structs.replace(self.kept, chosen=chosen)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_synced(self.path / "README.txt", README.encode())
         except OSError as error:
             raise RecordingError(
                 f'"{self.path}" cannot be written ({error.strerror}): give -o a folder that can be'
@@ -176,12 +176,27 @@ class SessionFolder:
 
     def _write(self) -> None:
         text = msgspec.json.format(msgspec.json.encode(self.kept), indent=1)
+        review = self.done("review")
+        units = "" if review is None else counted_anew(review.result.get("kept", ()), review.result.get("dropped", ()))
         try:
             write_synced(self.path / INFO, text)
+            write_synced(self.path / "README.txt", (README + (f"\n{units}\n" if units else "")).encode())
         except OSError as error:
             raise RecordingError(
                 f'"{self.path / INFO}" cannot be written ({error.strerror}): make room or choose another folder'
             ) from error
+
+
+def counted_anew(kept: Sequence[int], dropped: Sequence[int]) -> str:
+    """Which unit is which where some were dropped, else ""; `kept` and `dropped` are numbers among all units."""
+    if not dropped:
+        return ""
+    was = "".join(f"\n  {now:3} was {unit}" for now, unit in enumerate(kept))
+    return f"Units of {DECODER}, and their numbers in {ALL_DECODER} ({_listed(dropped)} dropped):{was}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
 
 
 def _read(path: Path) -> Kept:

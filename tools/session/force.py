@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
 from ...stream.errors import OptionError, StreamError
 from ...stream.finder import MISSING_S, missing, open_stream, resolve
+from ..force import force_at
 
 PULL_S = 0.05
 FIND_S = 10.0
@@ -83,17 +83,21 @@ class ForceStream:
             time.sleep(PULL_S)
 
     def lately(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The force at the times of samples that have just come; its last value beyond that."""
+        """The force at the times of samples that have just come; its last value beyond that.
+
+        Raises
+        ------
+        StreamError
+            It has stopped meanwhile: nobody should contract in vain.
+        """
         with self._lock:
             count = min(len(self._stamps), 8 + round((LATE_S + stamps[-1] - stamps[0]) * self.fs_hz))
             times, values = self._stamps[-count:], self._values[-count:]
-        return np.interp(stamps, times, values) if times else np.zeros(len(stamps))
+        self._refuse_end(times[-1], stamps[-1])
+        return np.interp(stamps, times, values)
 
     def at(self, stamps: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The force at the times of EMG samples, all of which have come.
-
-        A force at the EMG's rate or faster is not touched: each sample gets the value nearest in time. A slower one is
-        interpolated.
+        """The force at the times of EMG samples, all of which have come, as `force_at` has it.
 
         Raises
         ------
@@ -104,13 +108,8 @@ class ForceStream:
         while self._stamps[-1] < stamps[-1] - 1.5 / self.fs_hz and time.monotonic() < deadline:
             time.sleep(PULL_S)
         times, values = self.all()
-        if times[-1] < stamps[-1] - LATE_S:
-            raise StreamError(f'the force stream "{self._name}" stopped meanwhile: start it again and record once more')
-        if self.fs_hz < 0.99 * len(stamps) / max(stamps[-1] - stamps[0], 1e-9):
-            return np.interp(stamps, times, values).astype(np.float32)
-        right = np.clip(np.searchsorted(times, stamps), 1, len(times) - 1)
-        nearer = np.where(stamps - times[right - 1] <= times[right] - stamps, right - 1, right)
-        return values[nearer].astype(np.float32)
+        self._refuse_end(times[-1], stamps[-1])
+        return force_at(times, values, stamps, self.fs_hz)
 
     def all(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Time stamps and values as they came."""
@@ -122,6 +121,10 @@ class ForceStream:
         self._ended.set()
         self._thread.join(CLOSING_S)
 
+    def _refuse_end(self, newest: float, stamp: float) -> None:
+        if newest < stamp - LATE_S:
+            raise StreamError(f'the force stream "{self._name}" stopped meanwhile: start it again and record once more')
+
     def _collect(self) -> None:
         try:
             while not self._ended.is_set():
@@ -130,8 +133,8 @@ class ForceStream:
                     with self._lock:
                         self._stamps += stamps
                         self._values += [float(row[self._channel]) for row in rows]
-        except pylsl.LostError:
-            pass  # whoever reads sees that nothing comes any more
+        except RuntimeError:  # the base of all that pylsl raises; whoever reads sees that nothing comes any more
+            pass
         finally:
             self._ended.set()
             self._inlet.close_stream()

@@ -10,6 +10,7 @@ import pytest
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.tools.calibration_source import from_file
+from myodrive.tools.recording import InStream
 
 LABELS = tuple(f"E{c}" for c in range(24))
 
@@ -70,6 +71,29 @@ def test_a_recording_without_places_takes_them_from_the_grid_and_can_be_decoded(
     assert said.code == 0, said.err
     assert read_decoder(out).info.channels.ied_mm == 5.0
     assert myodrive("decode", path, "--decoder", out, "-o", tmp_path / "e.tsv").code == 0
+
+
+def test_some_channels_of_a_stream_are_named_as_the_stream_has_them(
+    myodrive, recording_like, muscle, decoder_path, muscle_path, tmp_path
+):
+    path = recording_like(in_stream=InStream(tuple(range(10, 34)), 40))
+    said = myodrive("calibrate", path, "-o", tmp_path / "d.onnx", "--bad", "13", "--json")
+    assert said.json["left_out"] == {"13": "named as bad"}
+    channels = read_decoder(tmp_path / "d.onnx").info.channels
+    assert channels.index == [c for c in range(10, 34) if c != 13]
+    assert channels.stream_channels == 40
+    assert myodrive("decode", path, "--decoder", tmp_path / "d.onnx", "-o", tmp_path / "e.tsv").code == 0
+    score = myodrive("score", tmp_path / "e.tsv", muscle_path, "--json").json["totals"]
+    assert score["recovered_roa"] == len(muscle.units)  # the very channels, or nothing would be found
+    assert myodrive("calibrate", path, "-o", tmp_path / "n.onnx", "--channels", "0-9").refused(
+        "channel 9", "which has 24 (named as in their stream)"
+    )
+    assert myodrive("decode", path, "--decoder", decoder_path, "-o", tmp_path / "e.tsv").refused(
+        "channel 9", "only 24 of its stream"
+    )
+    source = from_file(str(path), [12, 30], None)
+    np.testing.assert_array_equal(source.emg, muscle.emg[:, [2, 20]])
+    assert source.index == [12, 30]
 
 
 def test_channels_pick_their_labels_and_places(recording_like, muscle):
@@ -136,7 +160,6 @@ def test_a_failed_calibration_leaves_the_old_decoder_alone(myodrive, decoder_pat
 
 
 def test_a_stream_that_never_appears_is_refused(myodrive, unique, tmp_path, monkeypatch):
-    monkeypatch.setattr("myodrive.tools.calibration_source.FIND_S", 0.5)
     monkeypatch.setattr("myodrive.tools.calibration_source.describe_stream.__defaults__", (0.5,))
     assert myodrive("calibrate", "--stream", unique, "-o", tmp_path / "d.onnx").refused(unique, "LSL")
 

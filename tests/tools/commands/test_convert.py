@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myodrive.tools.events import read_events
-from myodrive.tools.recording import read_recording, write_recording
+from myodrive.tools.events import Mark, read_events, read_marks
+from myodrive.tools.formats.reading import read_any
+from myodrive.tools.recording import InStream, read_recording, write_recording
 
-from ..formats.made_files import otb_plus, xdf_channels, xdf_of
+from ..formats.made_files import otb_plus, xdf_channels, xdf_header, xdf_marks, xdf_of, xdf_samples
 
 GRID = "# ied_mm = 8\n# rows = 8\n# cols = 3\nchannel,row,col\n"
 SUFFIXES = (".h5", ".json", ".mat", ".npz", "")
@@ -173,3 +174,65 @@ def test_a_damaged_file_of_each_kind_gives_one_sentence(myodrive, muscle_path, t
         whole = file.read_bytes()
         file.write_bytes(whole[: len(whole) // 2])
         assert myodrive("convert", file, tmp_path / "out.h5").refused(Path(file).name)
+
+
+@pytest.fixture
+def two_streams(xdf_path, muscle):
+    """The same beside a second stream of EMG, "leg"."""
+    stamps = 77.0 + np.arange(muscle.samples) / muscle.fs_hz
+    leg = xdf_header(5, "leg", "EMG", 4, muscle.fs_hz, desc=xdf_channels())
+    xdf_path.write_bytes(xdf_path.read_bytes() + leg + xdf_samples(5, muscle.emg[:, :4], stamps))
+    return xdf_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("calibrate", "-o", "{}/d.onnx"),
+        ("decode", "--decoder", "{decoder}", "-o", "{}/e.tsv"),
+        ("estimate", "--decoder", "{decoder}", "--method", "classical"),
+        ("play", "--seconds", "0.2"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_of_several_streams_of_a_file_one_is_named_to_any_command(
+    myodrive, two_streams, muscle_path, decoder_path, tmp_path, command
+):
+    name, *options = [word.format(tmp_path, decoder=decoder_path) for word in command]
+    assert myodrive(name, two_streams, *options).refused("emg", "leg", "--part")
+    said = myodrive(name, two_streams, *options, "--part", "emg")
+    assert said.code == 0, said.err
+    assert myodrive(name, muscle_path, *options, "--part", "emg").refused("holds one recording", "leave --part out")
+
+
+def test_a_live_stream_has_no_parts(myodrive, tmp_path):
+    said = myodrive("calibrate", "--stream", "emg", "--part", "arm", "-o", tmp_path / "d.onnx")
+    assert said.refused("--part is for a file")
+
+
+def test_some_channels_of_a_stream_keep_their_numbers(myodrive, recording_like, muscle, tmp_path):
+    path, out = recording_like(in_stream=InStream(tuple(range(10, 34)), 40)), tmp_path / "out.h5"
+    assert myodrive("convert", path, out, "--channels", "12,30", "--grid", "LIN2-05").code == 0
+    found = read_recording(out)
+    np.testing.assert_array_equal(found.emg, muscle.emg[:, [2, 20]])
+    assert found.in_stream == InStream((12, 30), 40)
+    assert myodrive("convert", path, tmp_path / "same.h5").code == 0
+    assert read_recording(tmp_path / "same.h5").in_stream == InStream(tuple(range(10, 34)), 40)
+    assert myodrive("convert", path, out, "--channels", "0-3").refused("channel 0 of it is not among them")
+
+
+def test_markers_of_an_xdf_file_come_over_or_are_told_to_stay(myodrive, xdf_path, decoder_path, tmp_path):
+    xdf_path.write_bytes(xdf_path.read_bytes() + xdf_marks(9, [(78.0, "go"), (80.5, "stop")]))
+    marks = (Mark(2048, "go"), Mark(7168, "stop"))
+    assert read_any(xdf_path).marks == marks
+    for name in ("set", "out.h5"):
+        assert myodrive("convert", xdf_path, tmp_path / name, "--json").json["markers"] == 2
+        assert read_any(tmp_path / name).marks == marks
+    said = myodrive("convert", xdf_path, tmp_path / "out.json")
+    assert "left out: 2 markers" in said.err
+    events = tmp_path / "events.tsv"
+    assert myodrive("decode", xdf_path, "--decoder", decoder_path, "-o", events, "--json").json["markers"] == 2
+    assert tuple(read_marks(events, 2048.0)) == marks
+    assert myodrive("score", events, events, "--json").json["totals"]["recovered_roa"] == 4
+    assert myodrive("convert", xdf_path, tmp_path / "only.tsv").code == 0
+    assert tuple(read_marks(tmp_path / "only.tsv", 2048.0)) == marks

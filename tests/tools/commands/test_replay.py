@@ -14,7 +14,7 @@ from myodrive.stream.curve import read_client_keys
 from myodrive.stream.mask_worker import Swap
 from myodrive.stream.recording import EVENT, TICK
 from myodrive.tools import replay as module
-from myodrive.tools.events import read_events
+from myodrive.tools.events import read_events, read_marks
 from myodrive.tools.keys import make_server
 from myodrive.tools.replay import swaps_of
 from myodrive.tools.segments import HEADER, SegmentWriter
@@ -115,6 +115,11 @@ def test_a_session_with_gaps_stalls_and_bad_channels_gives_the_same_messages(rec
     assert len(swaps_of(Session(recorded))) >= 2
     spikes = sum(len(train) for train in read_events(tmp_path / "events.tsv").units.values())
     assert spikes == said.json["spikes"] > 100
+    marks = read_marks(tmp_path / "events.tsv", muscle.fs_hz)
+    assert sorted(mark.label for mark in marks) == sorted(f"cue {number}" for number in range(MARKERS))
+    assert said.json["markers"] == MARKERS
+    scored = myodrive("score", tmp_path / "events.tsv", tmp_path / "events.tsv", "--json").json["totals"]
+    assert scored["units"] == scored["recovered_roa"] == len([n for n in said.json["discharges"].values() if n])
 
 
 def test_markers_stand_on_the_samples_whose_time_is_theirs(recorded, muscle):

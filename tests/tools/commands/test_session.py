@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from myodrive.tools.recording import read_recording
+from myodrive.stream.decoder_file import read_decoder
+from myodrive.tools.recording import InStream, read_recording
 from myodrive.tools.session import calibrating
 from myodrive.tools.session_file import Session
 
@@ -84,6 +85,7 @@ def test_a_contraction_is_recorded_sample_for_sample_with_its_force(myodrive, am
     assert said.json["force"]
     recorded = read_recording(folder / "calibration.h5")
     index = [*range(7), *range(8, 23 + 1)]
+    assert recorded.in_stream == InStream(tuple(index), 24)
     first = np.flatnonzero((muscle.emg[:, 8:] == recorded.emg[0, 7:]).all(axis=1))
     rows = (first[0] + np.arange(4096)) % muscle.samples
     sound = [place for place, channel in enumerate(index) if channel != 5]
@@ -138,7 +140,8 @@ def test_a_session_goes_from_a_stream_to_a_live_decoder_by_options_alone(myodriv
         assert said.code == 0, said.err
         return said.json
 
-    assert step("check", "--stream", amplifier, "--subject", "S01", "--check-seconds", "2")["leave_out"] == [5]
+    begun = ("--stream", amplifier, "--subject", "S01", "--channels", "3-23", "--check-seconds", "2")
+    assert step("check", *begun)["leave_out"] == [5]
     step("reference", "--reference-seconds", "1")
     recorded = step("record", "--rest", "0", "--ramp", "1", "--hold", "6", "--level", "0.5")
     assert recorded["samples"] == 8 * 2048
@@ -146,6 +149,11 @@ def test_a_session_goes_from_a_stream_to_a_live_decoder_by_options_alone(myodriv
     found = step("calibrate")
     assert len(found["units"]) >= 3
     assert found["left_out"] == {"5": "named as bad"}
+    channels = read_decoder(folder / "decoder.onnx").info.channels
+    assert channels.index == [3, 4, *range(6, 24)]  # as the stream counts
+    assert channels.stream_channels == 24
+    decoded = ("decode", folder / "calibration.h5", "--decoder", folder / "decoder.onnx", "-o", tmp_path / "e.tsv")
+    assert min(myodrive(*decoded, "--json").json["discharges"].values()) > 0
     told = step("review", "--drop", "0")
     assert len(told["kept"]) == len(found["units"]) - 1
     command = step("live", "--print", "--bind", address)["command"]

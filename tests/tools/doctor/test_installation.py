@@ -89,5 +89,18 @@ def test_requirements_and_pins_are_read():
 def test_what_pyproject_asks_for_is_seen_here():
     seen = i.see_packages()
     assert seen.least["numpy"]
-    assert {"numpy", "pyzmq", "pylsl"} <= set(seen.installed) & set(seen.tested)
+    assert {"numpy", "pyzmq", "pylsl", "websockets"} <= set(seen.least) & set(seen.installed) & set(seen.tested)
     assert i.see_python().version >= (3, 11)
+
+
+def test_a_clone_newer_than_its_installation_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(i.metadata, "requires", lambda name: ["numpy>=2.0"])
+    project = tmp_path / "pyproject.toml"
+    assert i.requirements(project) == ["numpy>=2.0"]
+    project.write_text('[project]\nname = "myodrive"\ndependencies = ["numpy>=2.0", "websockets>=15"]\n')
+    assert i.least_versions(i.requirements(project)) == {"numpy": "2.0", "websockets": "15"}
+    for other in ('[project]\nname = "another"\ndependencies = ["django"]\n', "[project\n"):
+        project.write_text(other)
+        assert i.requirements(project) == ["numpy>=2.0"]
+    without = i.PackagesSeen(installed={"onnxruntime": "1.31.1"}, least={"websockets": "15"})
+    assert "websockets" in i.judge_packages(without)[0].found

@@ -88,6 +88,16 @@ def xdf_samples(number, values, stamps, form="<f4"):
     return chunk(3, struct.pack("<I", number) + b"\x04" + struct.pack("<I", len(values)) + body)
 
 
+def xdf_marks(number, marks, name="cues"):
+    """A stream of markers: pairs of a stamp and a text."""
+    head = xdf_header(number, name, "Markers", 1, 0, "string")
+    body = b"".join(
+        b"\x08" + struct.pack("<d", stamp) + b"\x04" + struct.pack("<I", len(text.encode())) + text.encode()
+        for stamp, text in marks
+    )
+    return head + chunk(3, struct.pack("<I", number) + b"\x04" + struct.pack("<I", len(marks)) + body)
+
+
 def xdf_offset(number, when, value):
     """A clock offset."""
     return chunk(4, struct.pack("<I", number) + struct.pack("<dd", when, value))

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myodrive.stream.errors import RecordingError
+from myodrive.tools.events import Mark
 from myodrive.tools.formats.reading import read_any
 from myodrive.tools.formats.wanted import Wanted
 from myodrive.tools.formats.xdf import measured_rate
 
-from .made_files import FS_HZ, xdf_channels, xdf_file, xdf_header, xdf_of, xdf_offset, xdf_samples
+from .made_files import FS_HZ, xdf_channels, xdf_file, xdf_header, xdf_marks, xdf_of, xdf_offset, xdf_samples
 
 SAMPLES = 1500
 
@@ -245,3 +246,33 @@ def test_a_real_recording_of_a_device_that_is_no_amplifier(shared_data):
     found = read_any(path, wanted)
     assert found.emg.shape == (61, 4)
     assert found.labels[0] == "1-1:1"
+
+
+def test_markers_lie_on_the_samples_of_their_times_gaps_included(path):
+    stamps = 100.0 + np.arange(SAMPLES) / FS_HZ
+    stamps[700:] += 200 / FS_HZ  # 200 sample periods are lost
+    late = stamps[-1] + 3 / FS_HZ
+    marks = [(stamps[10], "rest"), (stamps[700] + 0.3 / FS_HZ, "µ, go"), (99.0, "before"), (late, "after")]
+    found = read(path, xdf_of(values(), stamps) + xdf_marks(2, marks), allow_nan=True)
+    assert found.samples == SAMPLES + 200
+    before = -round(FS_HZ)
+    expected = ((before, "before"), (10, "rest"), (900, "µ, go"), (SAMPLES + 202, "after"))
+    assert found.marks == expected
+    assert isinstance(found.marks[0], Mark)
+
+
+def test_markers_of_several_streams_stand_with_the_names_of_these(path):
+    more = xdf_marks(2, [(100.5, "go")]) + xdf_marks(3, [(100.25, "pulse")], "stimulator")
+    found = read(path, xdf_of(values()) + more)
+    assert [mark.label for mark in found.marks] == ["stimulator: pulse", "cues: go"]
+
+
+def test_markers_without_a_time_or_that_cannot_be_read_are_left_out_and_told(path):
+    found = read(path, xdf_of(values()) + xdf_marks(2, [(100.5, "go"), (np.nan, "when?")]))
+    assert [mark.label for mark in found.marks] == ["go"]
+    assert "1 markers" in found.notes[-1]
+    spoilt = xdf_marks(2, [(100.5, "go")]).replace(b"\x04\x02\x00\x00\x00go", b"\x03\x02\x00\x00\x00go")
+    found = read(path, xdf_of(values()) + spoilt)
+    assert found.marks == ()
+    assert "cues" in found.notes[-1]
+    np.testing.assert_array_equal(found.emg, values())

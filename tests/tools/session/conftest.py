@@ -11,7 +11,7 @@ from myodrive.tools.session.folder import ALL_DECODER, DECODER, RECORDING, TARGE
 
 @pytest.fixture
 def calibrated_session(tmp_path, muscle_path, decoder_path):
-    """Its folder, as `record` and `calibrate` leave it; the stream had 10 channels before those of the EMG."""
+    """Its folder, as `record` and `calibrate` leave it."""
     folder = SessionFolder(tmp_path / "S01")
     folder.begin(Chosen(subject="S01", stream="emg"))
     shutil.copyfile(muscle_path, folder.path / RECORDING)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from myodrive.stream.source_info import SourceInfo
-from myodrive.tools.session.capture import Block
 from myodrive.tools.session.effort import Envelope, Scale, scale_of
 from myodrive.tools.session.electrodes import Electrodes
 from myodrive.tools.session.force import ForceStream, wanted_channel
+from myodrive.tools.stream_blocks import Block
 
 FS_HZ = 2048.0
 

@@ -1,5 +1,6 @@
 """Units are looked at, kept and dropped."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import msgspec
@@ -8,7 +9,9 @@ import pytest
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.errors import OptionError
-from myodrive.tools.session.folder import ALL_DECODER, DECODER, SessionFolder
+from myodrive.tools.recording import InStream, write_recording
+from myodrive.tools.session.calibrating import recorded
+from myodrive.tools.session.folder import ALL_DECODER, DECODER, RECORDING, SessionFolder
 from myodrive.tools.session.review import doubts, keep, look, unit_table
 from myodrive.tools.session.unit_page import UnitSeen, unit_page
 
@@ -51,6 +54,17 @@ def test_dropped_units_are_gone_and_the_rest_is_told(calibrated_session, units):
     msgspec.json.encode(told)
 
 
+def test_which_unit_is_which_stands_in_the_decoder_and_beside_it_as_long_as_it_holds(calibrated_session, units):
+    told = keep(calibrated_session, units, [0, 2])
+    assert read_decoder(calibrated_session.path / DECODER).info.created_by["reviewed"]["was"] == told["kept"]
+    readme = calibrated_session.path / "README.txt"
+    assert "decoder-all.onnx (0 and 2 dropped):" in readme.read_text()
+    lines = [line.split() for line in readme.read_text().splitlines() if line.startswith("  ")]
+    assert lines == [[str(now), "was", str(was)] for now, was in enumerate(told["kept"])]
+    keep(calibrated_session, units, [])
+    assert "dropped" not in readme.read_text()
+
+
 def test_units_come_back_when_they_are_kept_again(calibrated_session, units):
     keep(calibrated_session, units, [0, 1])
     keep(calibrated_session, units, [])
@@ -83,3 +97,13 @@ def test_a_picture_of_hardly_a_unit_is_drawn_all_the_same(units):
     for train in ([], [100], [100, 101]):
         seen = UnitSeen(units.seen[0].unit, np.array(train, np.int64), units.seen[0].average, "a < b")
         ElementTree.fromstring(unit_page(seen, geometry, info.fs_hz, 9.0, None, "S01"))
+
+
+def test_a_contraction_of_another_session_is_not_taken_for_this_ones(calibrated_session, muscle):
+    write_recording(calibrated_session.path / RECORDING, replace(muscle, in_stream=InStream(tuple(range(1, 25)), 30)))
+    with pytest.raises(OptionError, match="record again"):
+        recorded(calibrated_session, print)
+    calibrated_session.finish("record", 1.0, {"index": list(range(1, 25)), "stream_channels": 30}, {})
+    source = recorded(calibrated_session, print)
+    assert source.index == list(range(1, 25))
+    assert source.stream_channels == 30
