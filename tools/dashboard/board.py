@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...stream.messages import Drive, Emg, Message, Muap, Params, Spikes, Status, Units
 from .happenings import BAD, GOOD, WARN, Happenings, plural
+from .pictures import matrix
 from .ring import Ring
 from .words import SILENT_S, Facts, Headline, headline
 
@@ -46,6 +47,8 @@ class Board:
 
     Attributes
     ----------
+    stream : str
+        Name of the amplifier's stream; "" before the first message.
     epoch : int
         Grows when all that was remembered has been dropped, as the times or units of a new session are others.
     versions : dict of str to int
@@ -55,6 +58,7 @@ class Board:
     def __init__(self, address: str, encrypted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self.lock = threading.Lock()
         self.address = address
+        self.stream = ""
         self.refusal = ""
         self.missed = self.damaged = 0
         self.units: Units | None = None
@@ -222,7 +226,7 @@ class Board:
             self.happenings.note(*told.get(message.state, (WARN, message.state)))
 
     def _take_emg(self, message: Emg) -> None:
-        block = np.array(message.emg, np.float32)  # (channels, samples) uV
+        block = matrix(message.emg)  # (channels, samples) uV
         if block.ndim != 2 or not 0 < block.shape[0] <= MOST_CHANNELS or not message.fs_hz > 0:
             return
         if self.emg is None or self.emg.channels != block.shape[0] or self.emg.fs_hz != message.fs_hz:
@@ -230,7 +234,7 @@ class Board:
         self.emg.push(message.first_sample, block)
 
     def _take_muap(self, message: Muap) -> None:
-        waveform = np.array(message.waveform, np.float32)  # (channels, samples) uV
+        waveform = matrix(message.waveform)  # (channels, samples) uV
         if message.unit in self._rows and waveform.ndim == 2 and 0 < waveform.size <= MOST_MUAP_SAMPLES:
             known = self.muaps.get(message.unit)
             version = 1 if known is None else known.version + 1

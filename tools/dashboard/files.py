@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FOLDERS = {"": HERE / "page", "vendor/": HERE / "vendor"}
+FOLDER = HERE / "page"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -28,10 +28,7 @@ HEADERS = {
 def read_files() -> dict[str, tuple[str, bytes]]:
     """Path to type and content."""
     files = {
-        f"/{prefix}{path.name}": (TYPES[path.suffix], path.read_bytes())
-        for prefix, folder in FOLDERS.items()
-        for path in folder.iterdir()
-        if path.suffix in TYPES
+        f"/{path.name}": (TYPES[path.suffix], path.read_bytes()) for path in FOLDER.iterdir() if path.suffix in TYPES
     }
     files["/"] = files["/index.html"]
     return files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -12,14 +12,16 @@ from ..palette import NINETY, RAMP, UNITS_DARK, UNITS_LIGHT
 from .board import EMG_BINS_HZ, FRAMES_HZ, SPAN_S, Board
 
 SLOW_FRAMES = FRAMES_HZ // 2  # parameters and waveforms are sent every so many frames
+RATES_FRAMES = FRAMES_HZ // 5  # and the units' rates
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
-    """What a page shows: whether it is seen at all, the unit of its map, the grid column of its EMG."""
+    """What a page shows: whether it is seen, the unit of its map, the grid column of its EMG, frames a second."""
 
     seen: bool = True
     unit: int = -1
     column: int = 0
+    rate: Annotated[int, msgspec.Meta(ge=1, le=FRAMES_HZ)] = FRAMES_HZ
 
 
 class Frames:
@@ -86,10 +88,15 @@ class Frames:
         if lines:
             self._told["log"] = board.happenings.version
             frame["log"] = lines
+        if self._told.get("stream") != board.stream:
+            self._told["stream"] = frame["stream"] = board.stream
         for name, make in (("units", self._units), ("status", self._status), ("drive", self._drive)):
             if self._told.get(name) != board.versions[name]:
                 self._told[name] = board.versions[name]
                 frame[name] = make()
+        if self.number % RATES_FRAMES == 0 and self._told.get("rates") != board.versions["drive"]:
+            self._told["rates"] = board.versions["drive"]
+            frame["rates"] = self._rates()
 
     def _units(self) -> dict[str, Any] | None:
         units = self._board.units
@@ -116,16 +123,20 @@ class Frames:
         }  # fmt: skip
 
     def _drive(self) -> dict[str, Any] | None:
-        drive, units = self._board.drive, self._board.units
+        drive = self._board.drive
         if drive is None:
             return None
-        rates = drive.rate
-        ids = [one.id for one in units.units] if units is not None else []
         return {
             "command": _round(drive.command, 3), "cst": _round(drive.cst, 1), "envelope": _round(drive.envelope, 1),
             "valid": drive.valid, "source": drive.source,
-            "rate": [_round(rates[one], 1) if 0 <= one < len(rates) else 0.0 for one in ids],
         }  # fmt: skip
+
+    def _rates(self) -> list[float]:
+        """Of each unit of the table."""
+        drive, units = self._board.drive, self._board.units
+        if drive is None or units is None:
+            return []
+        return [round(drive.rate[one.id], 1) if 0 <= one.id < len(drive.rate) else 0.0 for one in units.units]
 
     def _add_spikes(self, frame: dict[str, Any]) -> None:
         rows = self._board.spikes.since(self._spikes)

@@ -6,17 +6,16 @@ python -m myodrive.tools.dashboard.load tcp://127.0.0.1:5570 [--channels 256] [-
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
-import zmq
 
+from ...stream.curve import ServerKeys
+from ...stream.endpoints import Endpoints
 from ...stream.latency import LatencyHistogram
 from ...stream.messages import Drive, Electrodes, Emg, Muap, Params, Spikes, Status, UnitEntry, Units
-from ...stream.publisher import Publisher
 from ..signals import stopped_by_signals
 
 FS_HZ, HOP, DRIVE_HZ, EMG_HZ = 2048.0, 8, 100.0, 30.0
@@ -34,18 +33,26 @@ class Load:
     channels, units : int
     clock : callable
         Seconds.
+    keys : ServerKeys, optional
+        Let in the clients on the list only.
     """
 
     def __init__(
-        self, address: str, channels: int, units: int, clock: Callable[[], float] = time.monotonic, seed: int = 100
+        self,
+        address: str,
+        channels: int,
+        units: int,
+        clock: Callable[[], float] = time.monotonic,
+        seed: int = 100,
+        keys: ServerKeys | None = None,
     ) -> None:
         self.state = "live"
         self.status_extra: dict[str, object] = {}
         self._clock = clock
         self._rng = np.random.default_rng(seed)
         self._channels, self._units = channels, units
-        self._context = zmq.Context()
-        self._publisher = Publisher(self._context, address, STREAM, secrets.token_hex(4))
+        self._endpoints = Endpoints(address, STREAM, keys)
+        self._publisher = self._endpoints.publisher
         self._latency = LatencyHistogram()
         self._rate = np.linspace(16.0, 7.0, units)  # pulses/s
         self._due = clock() + self._rng.uniform(0, 1, units)  # next discharges
@@ -83,9 +90,8 @@ class Load:
         self._each("params", PARAMS_HZ * self._units, now, lambda t: self._params(now))
 
     def close(self) -> None:
-        """Free the address."""
-        self._publisher.close()
-        self._context.term()
+        """Free the addresses."""
+        self._endpoints.close()
 
     def _each(self, name: str, rate_hz: float, now: float, send: Callable[[float], None]) -> None:
         while self._next[name] <= now:

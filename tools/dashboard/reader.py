@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 
 from ...stream.curve import ClientKeys
 from ...stream.errors import AddressError
+from ...stream.messages import Message
 from ..subscriber import Subscriber
 from .board import Board
+from .pictures import PictureSubscriber
 
 ALWAYS = ("spikes/", "drive/", "params/", "units/", "status/")
 PICTURES = ("emg/", "muaps/")
 FEW = 200  # large messages that may wait to be read
+MOST = 500  # messages taken at a time: frames wait meanwhile
 LOOK_S = 0.1
+GATHER_S = 0.02  # messages are taken together, or each would wake us beside the pipeline
 
 
 class Reader:
@@ -34,8 +39,10 @@ class Reader:
     def __init__(self, board: Board, topics: Sequence[str], keys: ClientKeys | None) -> None:
         self._board = board
         self._missed = self._damaged = 0
-        high_water = FEW if topics is PICTURES else 100_000
-        self._subscriber = Subscriber(board.address, topics, keys, high_water)
+        if topics is PICTURES:
+            self._subscriber: Subscriber = PictureSubscriber(board.address, topics, keys, FEW)
+        else:
+            self._subscriber = Subscriber(board.address, topics, keys)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"reader of {topics[0]}", daemon=True)
         self._thread.start()
@@ -53,22 +60,32 @@ class Reader:
         board, subscriber = self._board, self._subscriber
         try:
             while not self._ending.is_set():
-                found = subscriber.receive(LOOK_S)
-                missed, damaged = sum(subscriber.missed.values()), subscriber.damaged
+                first = subscriber.receive(LOOK_S)
                 with board.lock:
-                    if (missed, damaged) != (self._missed, self._damaged):
-                        board.miss(missed - self._missed, damaged - self._damaged)
-                        self._missed, self._damaged = missed, damaged
-                    if found is not None:
-                        try:
-                            board.take(found[1])
-                        except (ValueError, TypeError, OverflowError):  # fields that do not fit each other
-                            board.miss(0, 1)
+                    if first is not None:
+                        self._take(first[1])
+                    for _, message in itertools.islice(subscriber.waiting(), MOST):
+                        self._take(message)
+                    self._count()
+                    board.stream = subscriber.stream or board.stream
+                self._ending.wait(GATHER_S)
         except AddressError as error:
             with board.lock:
                 board.refuse(str(error))
         finally:
             subscriber.close()
+
+    def _take(self, message: Message) -> None:
+        try:
+            self._board.take(message)
+        except (ValueError, TypeError, OverflowError):  # fields that do not fit each other
+            self._board.miss(0, 1)
+
+    def _count(self) -> None:
+        missed, damaged = sum(self._subscriber.missed.values()), self._subscriber.damaged
+        if (missed, damaged) != (self._missed, self._damaged):
+            self._board.miss(missed - self._missed, damaged - self._damaged)
+            self._missed, self._damaged = missed, damaged
 
 
 class Readers:

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from ...stream.errors import AddressError
-from .board import FRAMES_HZ, Board
+from .board import Board
 from .files import HEADERS, read_files
 from .frames import Frames, Wish
 from .reader import Readers
@@ -190,12 +190,12 @@ class Page:
                     self.frames.wish = said.wish
 
     async def send(self, dashboard: Dashboard) -> None:
-        """Send frames at their rate; while the page has not taken the last ones, none is made."""
+        """Send frames at the rate that the page wants; while the page has not taken the last ones, none is made."""
         clock = asyncio.get_running_loop().time
         due = taken = clock()
         with contextlib.suppress(ConnectionClosed, TimeoutError):
             while clock() - taken < STUCK_S:
-                due = max(due + 1.0 / FRAMES_HZ, clock())
+                due = max(due + 1.0 / self.frames.wish.rate, clock())
                 await asyncio.sleep(due - clock())
                 if self.frames.number - 1 - self._got >= IN_FLIGHT:
                     continue

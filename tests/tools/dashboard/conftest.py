@@ -22,15 +22,15 @@ CHANNELS, UNITS = 16, 5
 class Pipeline:
     """A small publisher of our messages, in a thread that owns its sockets."""
 
-    def __init__(self, address):
+    def __init__(self, address, keys=None):
         self.state, self.extra = "live", {}
         self.wanted = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(address,))
+        self._thread = threading.Thread(target=self._run, args=(address, keys))
         self._thread.start()
 
-    def _run(self, address):
-        load = Load(address, CHANNELS, UNITS)
+    def _run(self, address, keys):
+        load = Load(address, CHANNELS, UNITS, keys=keys)
         try:
             while not self._stop.is_set():
                 load.state, load.status_extra = self.state, dict(self.extra)
@@ -50,8 +50,8 @@ def pipeline(address):
     """Begin a publisher on `address`; all are ended at the end."""
     with contextlib.ExitStack() as ending:
 
-        def begin():
-            one = Pipeline(address)
+        def begin(keys=None):
+            one = Pipeline(address, keys)
             ending.callback(one.end)
             return one
 
@@ -61,9 +61,9 @@ def pipeline(address):
 class Served:
     """A dashboard that serves in a thread of its own."""
 
-    def __init__(self, address):
-        self.board = Board(address)
-        self.readers = Readers(self.board)
+    def __init__(self, address, keys=None):
+        self.board = Board(address, encrypted=keys is not None)
+        self.readers = Readers(self.board, keys)
         self.dashboard = Dashboard(self.board, self.readers, 0)
         self._stop, self._open = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -108,12 +108,22 @@ class Served:
 
 
 @pytest.fixture
-def served(address):
-    """A dashboard of the pipeline at `address`."""
+def serve(address):
+    """Serve a dashboard of the pipeline at `address`; it is ended at the end."""
     with contextlib.ExitStack() as ending:
-        one = Served(address)
-        ending.callback(one.end)
-        yield one
+
+        def serve(keys=None):
+            one = Served(address, keys)
+            ending.callback(one.end)
+            return one
+
+        yield serve
+
+
+@pytest.fixture
+def served(serve):
+    """A dashboard of the pipeline at `address`."""
+    return serve()
 
 
 @pytest.fixture

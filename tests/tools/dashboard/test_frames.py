@@ -2,10 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 
-from myodrive.tools.dashboard.board import Board
-from myodrive.tools.dashboard.frames import SLOW_FRAMES, Frames, Wish
+from myodrive.stream.messages import Drive
+from myodrive.tools.dashboard.board import FRAMES_HZ, Board
+from myodrive.tools.dashboard.frames import RATES_FRAMES, SLOW_FRAMES, Frames, Wish
 from myodrive.tools.dashboard.load import Load
 from myodrive.tools.subscriber import Subscriber
 
@@ -61,8 +63,9 @@ def test_the_first_frame_holds_what_was_before_and_the_next_only_what_is_new(fra
     first = json.loads(frames.next())
     assert len(first["spikes"]["t"]) == board.spikes.head
     assert len(first["traces"]["t"]) == board.traces.head
-    assert {"hello", "units", "status", "drive", "headline", "log"} <= set(first)
-    assert {"spikes", "traces", "units", "status", "drive", "hello", "log"}.isdisjoint(json.loads(frames.next()))
+    assert {"hello", "units", "status", "drive", "rates", "headline", "log", "stream"} <= set(first)
+    known = {"spikes", "traces", "units", "status", "drive", "rates", "hello", "log"}
+    assert known.isdisjoint(json.loads(frames.next()))
     before = board.spikes.head
     rest()
     assert len(json.loads(frames.next())["spikes"]["t"]) == board.spikes.head - before
@@ -122,3 +125,23 @@ def test_a_page_that_was_slow_gets_at_once_what_it_lacks(frames, board, rest):
     late = json.loads(frames.next())
     assert len(late["spikes"]["t"]) == board.spikes.head - before
     assert late["n"] == 1
+
+
+def test_the_rates_of_the_units_are_sent_seldom(frames, board, received):
+    first = json.loads(frames.next())
+    assert len(first["rates"]) == UNITS
+    drives = [message for message in received if isinstance(message, Drive)]
+    told = []
+    for message in drives[:12]:
+        board.take(message)
+        frame = json.loads(frames.next())
+        assert "drive" in frame
+        told.append("rates" in frame)
+    assert sum(told) == len(told) // RATES_FRAMES
+    assert told[RATES_FRAMES - 1]
+
+
+@pytest.mark.parametrize("rate", [0, -1, FRAMES_HZ + 1])
+def test_a_page_can_ask_for_no_rate_beyond_ours(rate):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps({"rate": rate}), type=Wish)

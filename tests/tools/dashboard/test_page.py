@@ -4,6 +4,9 @@ import time
 
 import pytest
 
+from myodrive.stream.curve import read_client_keys, read_server_keys
+from myodrive.tools.keys import make_server
+
 
 @pytest.fixture
 def page(served, browser):
@@ -26,12 +29,24 @@ def pixels(page, selector, begin=0.0, end=1.0):
     return page.run(f"{script}({selector!r}, {begin}, {end})")
 
 
+# Dark or strongly coloured pixels of the pictures that are shifted; hatches are neither.
+INK = """Object.fromEntries(["#raster", "#cst", "#command", "#rate"].map((panel) => {
+    const canvas = document.querySelector(`${panel} canvas`), copy = new OffscreenCanvas(canvas.width, canvas.height);
+    const pen = copy.getContext("2d", { willReadFrequently: true });
+    pen.drawImage(canvas, 0, 0);
+    const { data } = pen.getImageData(0, 0, copy.width, copy.height);
+    let count = 0;
+    for (let k = 0; k < data.length; k += 4) count += Math.min(data[k], data[k + 1], data[k + 2]) < 110;
+    return [panel, count];
+}))"""
+
+
 def text(page, selector):
     return page.run(f"document.querySelector({selector!r}).textContent")
 
 
 def test_it_says_that_there_is_no_pipeline(page, address):
-    assert text(page, "#word") == "No pipeline"
+    assert page.until("document.querySelector('#word').textContent == 'No pipeline'")
     assert address in text(page, "#sentence")
     assert text(page, "#validity") == "not valid"
 
@@ -122,6 +137,57 @@ def test_units_and_columns_are_chosen_with_the_keyboard(page, pipeline):
         page.press("Tab")
         reached.add(page.run("document.activeElement.closest('section')?.id ?? ''"))
     assert {"raster", "unit", "quality", "emg", "log"} <= reached
+
+
+def test_the_name_of_the_stream_is_shown(page, pipeline):
+    assert text(page, "#stream") == ""
+    pipeline()
+    assert page.until("document.querySelector('#stream').textContent == 'load'")
+
+
+def test_a_pipeline_that_takes_keys_only_is_shown_to_who_has_them(serve, pipeline, browser, tmp_path):
+    make_server(tmp_path / "keys")
+    pipeline(read_server_keys(tmp_path / "keys"))
+    browser.visit(serve(read_client_keys(tmp_path / "keys")).url)
+    assert browser.until("window.myodriveStats && myodriveStats().live && myodriveStats().spikes > 20")
+    assert browser.until("myodriveStats().emg > 50 && myodriveStats().muap === 0")
+    assert text(browser, "#word") == "Live"
+    browser.visit(serve().url)  # without keys
+    assert browser.until("window.myodriveStats && document.querySelector('#word').textContent == 'No pipeline'")
+    assert "wants keys" in text(browser, "#sentence")
+    assert browser.complaints == []
+
+
+def test_a_page_whose_drawing_takes_long_asks_for_fewer_frames_and_says_so(page, pipeline):
+    pipeline()
+    assert page.until("myodriveStats().live && myodriveStats().rate === 30")
+    assert not page.run("document.querySelector('#slowed').checkVisibility()")
+    page.run("""window.busy = () => {
+        requestAnimationFrame(window.busy);
+        for (const end = performance.now() + window.long; performance.now() < end;);
+    }, window.long = 60, window.busy(), 1""")
+    assert page.until("myodriveStats().rate < 30", 30.0)
+    assert page.until("document.querySelector('#slowed').checkVisibility()")
+    assert page.until("/^(20|12|6) frames.s$/.test(document.querySelector('#slowed').textContent)")
+
+
+def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(page, pipeline):
+    """Another span of time and back begins the pictures anew, from all that is remembered."""
+    running = pipeline()
+    assert page.until("myodriveStats().live && myodriveStats().spikes > 300")
+    running.state = "stalled"
+    assert page.until("document.querySelector('#word').textContent == 'Stalled'")
+    time.sleep(1.0)  # all that has come is in view
+    before = page.run(INK)
+    for span in ("12", "60"):
+        page.run(f"document.querySelector('#span-choice').value = '{span}'")
+        page.run("document.querySelector('#span-choice').dispatchEvent(new Event('change'))")
+        time.sleep(0.5)
+    after = page.run(INK)
+    assert before.keys() == after.keys() == {"#raster", "#cst", "#command", "#rate"}
+    for name, inked in before.items():
+        assert inked > 50, name
+        assert after[name] == pytest.approx(inked, rel=0.1), name
 
 
 def test_a_foreign_page_cannot_read_it(served, browser):

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from myodrive.stream.errors import AddressError
 from myodrive.tools.dashboard.board import Board
-from myodrive.tools.dashboard.files import FOLDERS, TYPES
+from myodrive.tools.dashboard.files import FOLDER, TYPES
 from myodrive.tools.dashboard.server import IN_FLIGHT, LONGEST_WORD, MOST_PAGES, Dashboard
 
 
@@ -24,7 +24,7 @@ def listen(page):
         page.recv(timeout=5)
 
 
-@pytest.mark.parametrize("path", ["/", "/index.html", "/main.js", "/style.css", "/vendor/uPlot.esm.js", "/main.js?x=1"])
+@pytest.mark.parametrize("path", ["/", "/index.html", "/main.js", "/style.css", "/main.js?x=1"])
 def test_the_page_and_its_files_are_served_with_a_strict_policy(served, path):
     head, body = served.get(path)
     assert head.startswith("HTTP/1.1 200 ")
@@ -38,7 +38,7 @@ def test_the_page_and_its_files_are_served_with_a_strict_policy(served, path):
 
 
 def test_all_files_of_the_page_and_nothing_else_can_be_asked_for(served):
-    names = {f"/{prefix}{file.name}" for prefix, folder in FOLDERS.items() for file in folder.iterdir()}
+    names = {f"/{file.name}" for file in FOLDER.iterdir()}
     for name in names:
         expected = " 200 " if any(name.endswith(kind) for kind in TYPES) else " 404 "
         assert expected in served.get(name)[0].splitlines()[0], name
@@ -153,6 +153,19 @@ def test_a_page_that_takes_nothing_gets_a_few_frames_and_no_more(served, pipelin
         assert late["n"] == IN_FLIGHT  # frames were not made, so none is old
         seen = sum(len(frame.get("spikes", {"t": ()})["t"]) for frame in [*got, late])
         assert seen >= spikes  # and nothing of what happened meanwhile is lacking
+
+
+def test_a_page_gets_no_more_frames_than_it_wants(served, pipeline, take, until):
+    pipeline()
+    with served.page() as page:
+        assert until(lambda: take(page) and served.board.spikes.head > 0)
+        wish(page, rate=5)
+        for _ in range(IN_FLIGHT + 2):
+            take(page)
+        began = time.monotonic()
+        for _ in range(5):
+            take(page)
+        assert time.monotonic() - began > 0.7  # 30 a second would take a sixth of a second
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,29 @@
-// The page: takes frames, draws at most 30 times a second, and says to its server what it shows.
+// The page: takes frames, draws what has changed, at most 30 times a second, and says to its server what it shows.
 import { EmgView } from "./emg.js";
 import { Latency } from "./latency.js";
 import { MapView } from "./map.js";
 import { Model } from "./model.js";
+import { Pace } from "./pace.js";
 import { Drive, UnitRate } from "./plots.js";
 import { Raster } from "./raster.js";
 import { Socket } from "./socket.js";
 import { Stats } from "./stats.js";
 import { Facts, Head, Log, Quality } from "./tables.js";
 
-const INTERVAL = 1000 / 30;
+const SLOW = { table: 1000, others: 200 }; // ms between two looks at what is words and numbers
 
 const stats = new Stats();
+const pace = new Pace();
 const model = new Model();
 const canvas = (panel) => document.querySelector(`#${panel} canvas`);
 const raster = new Raster(canvas("raster"), model);
 const drive = new Drive(model);
 const rate = new UnitRate(model);
 const quality = new Quality(model, chooseUnit);
-const slow = [new Head(model), new Facts(model), quality, new Log(model), new Latency(canvas("latency"), model)];
+const slow = [
+  seldom(SLOW.others, new Head(model, pace)), seldom(SLOW.others, new Facts(model)), seldom(SLOW.table, quality),
+  seldom(SLOW.others, new Log(model)), seldom(SLOW.others, new Latency(canvas("latency"), model)),
+];
 const emg = new EmgView(canvas("emg"), model);
 const map = new MapView(document.getElementById("map"), model);
 const unitChoice = document.getElementById("unit-choice");
@@ -37,7 +42,17 @@ const socket = new Socket(
 );
 
 function wish() {
-  socket.want({ seen: !document.hidden, unit: model.unitId(), column: Math.max(0, model.column) });
+  socket.want({ seen: !document.hidden, unit: model.unitId(), column: Math.max(0, model.column), rate: pace.rate });
+}
+
+// Draw every so many milliseconds only, or at once when another unit is chosen or the state is another.
+function seldom(every, one) {
+  let due = 0, unit = model.unit, state = 0;
+  return (time) => {
+    if (time < due && unit === model.unit && state === model.versions.headline) return;
+    [due, unit, state] = [time + every, model.unit, model.versions.headline];
+    one.draw();
+  };
 }
 
 function fill(select, values, chosen) {
@@ -92,18 +107,17 @@ document.addEventListener("keydown", (event) => {
 let due = 0;
 
 function draw(time) {
-  requestAnimationFrame(draw);
-  if (time < due - 4) return;
-  due = Math.max(due, time - INTERVAL) + INTERVAL; // after a late frame the next comes sooner
   const begun = performance.now();
+  due = Math.max(due, begun - pace.interval) + pace.interval; // after a late frame the next comes sooner
+  setTimeout(() => requestAnimationFrame(draw), due - begun); // asked for at once, it would cost a frame between
+  pace.note(begun);
   const now = model.now();
-  const doubts = model.traces.doubts(now, model.span);
-  raster.draw(now, doubts);
-  drive.draw(now, doubts);
+  raster.draw(now);
+  drive.draw(now);
   rate.draw(now);
   emg.draw();
   map.draw();
-  for (const one of slow) one.draw();
+  for (const one of slow) one(time);
   stats.note(time, performance.now() - begun);
 }
 requestAnimationFrame(draw);
@@ -112,5 +126,5 @@ window.myodriveStats = () => ({
   ...stats.summary(),
   messages: socket.messages, bytes: socket.bytes, spikes: model.spikes.head, now: model.now(), epoch: model.epoch,
   headline: model.headline, live: model.live(), units: model.units?.rows.length ?? 0, emg: model.emg.head,
-  muap: model.muap?.unit ?? null, missed: model.missed, unit: model.unitId(), column: model.column,
+  muap: model.muap?.unit ?? null, missed: model.missed, unit: model.unitId(), column: model.column, rate: pace.rate,
 });

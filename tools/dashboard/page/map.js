@@ -3,21 +3,39 @@ import { Stage } from "./stage.js";
 import { theme, unitColour } from "./theme.js";
 
 const LEFT = 44, TOP = 8, BOTTOM = 8, RIGHT = 4;
+const DENSE = 4; // points of a line a device pixel; what has more is drawn as its least and greatest
+
+// The samples that show on so many pixels: all, or of each pixel's the first, the least, the greatest and the last.
+function outline(wave, pixels) {
+  const all = [...wave.keys()];
+  if (wave.length <= DENSE * pixels) return all;
+  const kept = [];
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    const some = all.slice(Math.floor((pixel * wave.length) / pixels), Math.floor(((pixel + 1) * wave.length) / pixels));
+    const least = some.reduce((one, k) => (wave[k] < wave[one] ? k : one));
+    const greatest = some.reduce((one, k) => (wave[k] > wave[one] ? k : one));
+    kept.push(...new Set([some[0], Math.min(least, greatest), Math.max(least, greatest), some[some.length - 1]]));
+  }
+  return kept;
+}
 
 export class MapView {
   constructor(canvas, model) {
     this.stage = new Stage(canvas);
     this.model = model;
-    this.drawn = "";
+    this.drawn = this.waved = "";
+    this.picture = new OffscreenCanvas(1, 1); // of the waveforms, which are drawn seldom and cost most
+    this.known = undefined; // parameters of the unit that is drawn
   }
 
   draw() {
     const { stage, model } = this;
     if (!stage.ready()) return;
-    const { versions } = model;
-    const now = `${stage.version} ${versions.muap} ${versions.params} ${versions.units} ${model.unit} ${model.muap?.unit}`;
-    if (now === this.drawn) return;
+    const known = model.params.get(model.unit);
+    const now = `${stage.version} ${model.versions.muap} ${model.versions.units} ${model.unit}`;
+    if (now === this.drawn && known === this.known) return;
     this.drawn = now;
+    this.known = known;
     stage.clear();
     const electrodes = model.units?.electrodes;
     if (!electrodes || !model.muap || model.muap.unit !== model.unitId()) {
@@ -26,9 +44,9 @@ export class MapView {
     }
     this.place(electrodes);
     this.axis(electrodes);
-    const known = model.params.get(model.unit);
     if (known && known.iz !== null) this.zone(known);
     this.waves(electrodes, model.muap);
+    stage.context.drawImage(this.picture, 0, 0, stage.width, stage.height);
     if (known && known.iz !== null && known.cv !== null) this.arrivals(electrodes, model.muap, known);
   }
 
@@ -74,8 +92,13 @@ export class MapView {
   }
 
   waves(electrodes, muap) {
-    const { stage } = this;
-    const pen = stage.context;
+    const { stage, model } = this;
+    const now = `${stage.version} ${model.versions.muap} ${model.versions.units} ${model.unit}`;
+    if (now === this.waved) return;
+    this.waved = now;
+    [this.picture.width, this.picture.height] = [stage.canvas.width, stage.canvas.height];
+    const pen = this.picture.getContext("2d");
+    pen.scale(stage.scale, stage.scale);
     this.reach = 1e-6;
     this.strongest = 0;
     muap.waveform.forEach((wave, channel) => {
@@ -83,19 +106,18 @@ export class MapView {
       if (reach > this.reach) [this.reach, this.strongest] = [reach, channel];
     });
     const high = Math.min(1.9 * this.rowTall, 60);
+    const wide = 0.92 * this.columnWide;
     pen.lineWidth = 1.3;
     pen.lineJoin = "round";
-    pen.strokeStyle = unitColour(this.model.unit);
+    pen.strokeStyle = unitColour(model.unit);
     muap.waveform.forEach((wave, channel) => {
       const left = LEFT + electrodes.col[channel] * this.columnWide + 0.04 * this.columnWide;
       const base = TOP + (electrodes.row[channel] + 0.5) * this.rowTall;
+      const px = wide / Math.max(1, wave.length - 1);
       pen.beginPath();
-      wave.forEach((value, k) => {
-        const x = left + (0.92 * this.columnWide * k) / Math.max(1, wave.length - 1);
-        const y = base - (value / this.reach) * high;
-        if (k === 0) pen.moveTo(x, y);
-        else pen.lineTo(x, y);
-      });
+      for (const k of outline(wave, Math.max(1, Math.floor(wide * stage.scale)))) {
+        pen.lineTo(left + px * k, base - (wave[k] / this.reach) * high);
+      }
       pen.stroke();
     });
   }

@@ -32,7 +32,7 @@ export class Spikes {
   }
 }
 
-// The drive as uPlot takes it: plain arrays, cut when they are twice as long as needed.
+// The drive: plain arrays, cut when they are twice as long as needed.
 export class Traces {
   constructor() {
     this.clear();
@@ -82,12 +82,15 @@ export class Traces {
   }
 }
 
+let begins = 0; // of pictures of EMG
+
 // EMG of one column: least and greatest value of every bin.
 export class Emg {
   constructor() {
     this.rows = [];
     this.channels = [];
     this.column = -1;
+    this.begun = ++begins;
     this.head = 0;
     this.low = this.high = new Float32Array(0);
   }
@@ -96,7 +99,7 @@ export class Emg {
       this.rows = frame.rows;
       this.channels = frame.channels;
       this.column = frame.column;
-      this.binsHz = frame.bins_hz;
+      this.begun = ++begins;
       this.head = 0;
       this.low = new Float32Array(EMG_BINS * frame.rows.length).fill(NaN);
       this.high = new Float32Array(EMG_BINS * frame.rows.length).fill(NaN);
@@ -122,10 +125,11 @@ export class Model {
     this.emg = new Emg();
     this.params = new Map(); // by row
     this.muap = null;
-    this.units = this.status = this.drive = null;
+    this.units = this.status = this.drive = this.rates = null;
+    this.stream = "";
     this.headline = { level: "idle", word: "Connecting", sentence: "" };
     this.lines = new Map();
-    this.versions = { units: 0, params: 0, status: 0, drive: 0, log: 0, muap: 0, emg: 0, headline: 0, data: 0 };
+    this.versions = { units: 0, status: 0, drive: 0, rates: 0, log: 0, muap: 0, headline: 0, stream: 0, data: 0 };
     this.epoch = -1;
     this.missed = 0;
     this.ninety = 1.645;
@@ -153,7 +157,7 @@ export class Model {
     this.params.clear();
     this.muap = null;
     this.ahead = null;
-    for (const name of ["params", "muap", "emg", "data"]) this.versions[name] += 1;
+    for (const name of ["muap", "data"]) this.versions[name] += 1;
   }
 
   take(frame) {
@@ -167,7 +171,7 @@ export class Model {
     this.epoch = frame.epoch;
     this.missed = frame.missed;
     this.follow(frame.now - frame.base);
-    for (const name of ["headline", "units", "status", "drive"]) {
+    for (const name of ["headline", "stream", "units", "status", "drive", "rates"]) {
       if (frame[name] === undefined) continue;
       this[name] = frame[name];
       this.versions[name] += 1;
@@ -189,15 +193,11 @@ export class Model {
       }
     }
     for (const one of frame.params ?? []) this.params.set(one.row, one);
-    if (frame.params) this.versions.params += 1;
     if (frame.muap) {
       this.muap = frame.muap;
       this.versions.muap += 1;
     }
-    if (frame.emg) {
-      this.emg.take(frame.emg);
-      this.versions.emg += 1;
-    }
+    if (frame.emg) this.emg.take(frame.emg);
   }
 
   // Keep the choices within what there is.

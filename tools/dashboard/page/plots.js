@@ -1,12 +1,12 @@
-// Lines over the last minute, by uPlot: cumulative drive, command, and the rate of one unit.
-import uPlot from "./vendor/uPlot.esm.js";
-import { left, right } from "./raster.js";
+// Lines over the last minute: cumulative drive, command, and the rate of one unit.
+import { AHEAD, left, right } from "./raster.js";
+import { Roll } from "./roll.js";
+import { Stage } from "./stage.js";
 import { hatch, theme, unitColour } from "./theme.js";
 
-const GRID = () => theme.line;
-const ALL = [0, 1, 2, 3, 4, 5, 6]; // sixths of the time in view
 const POINTS = 2400; // a minute of 40 pulses/s
 const PAUSE = 1; // s; what is longer is no interval between discharges
+const BEYOND = 4; // px that a line may reach beyond its points
 
 // A least and greatest value that move seldom: the next of 1, 2, 5 above what is seen.
 function above(value) {
@@ -14,106 +14,193 @@ function above(value) {
   return [1, 2, 5, 10].map((step) => step * size).find((step) => step >= value);
 }
 
+// Place of the first time that is not before `t`.
+function placeOf(times, t) {
+  let low = 0, high = times.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < t) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function ago(seconds) {
+  if (seconds === 0) return "now";
+  return `−${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
+}
+
+// Values over time on a canvas of their own. `lines` draws them: lines(pen, t, x, y, first, last) draws the rows from
+// `first` to `last` of the times `t`, with `x` of a row and `y` of a value in device pixels.
 class Plot {
-  constructor(place, options) {
-    this.place = place;
-    this.options = options;
-    this.now = 0;
-    this.span = 60;
-    this.doubts = [];
-    this.seen = -1;
-    this.wanted = null;
-    new ResizeObserver(([entry]) => (this.wanted = entry.contentRect)).observe(place);
+  constructor(place, { left, right, labels, splits, lines }) {
+    this.stage = new Stage(place.querySelector("canvas"));
+    this.roll = new Roll();
+    Object.assign(this, { left, right, labels, splits, lines });
+    this.drawn = "";
+    this.shown = -1;
   }
 
-  begin() {
-    this.plot?.destroy();
-    const { left, right, xLabels, series, top, splits } = this.options;
-    const font = `${(0.85 * theme.rem).toFixed(1)}px ${theme.font}`;
-    const axis = { stroke: theme.soft, font, ticks: { show: false }, grid: { stroke: GRID, width: 1 } };
-    this.top = top ?? 1;
-    this.plot = new uPlot(
-      {
-        width: Math.max(60, Math.floor(this.size.width)),
-        height: Math.max(30, Math.floor(this.size.height)),
-        legend: { show: false },
-        cursor: { show: false },
-        padding: [Math.round(0.5 * theme.rem), right(), xLabels ? 0 : Math.round(0.5 * theme.rem), 0],
-        scales: { x: { time: false, range: () => [this.now - this.span, this.now] }, y: { range: () => [0, this.top] } },
-        axes: [
-          {
-            ...axis,
-            size: xLabels ? Math.round(1.9 * theme.rem) : 0,
-            gap: 6,
-            splits: () => (xLabels === "few" ? [0, 3, 6] : ALL).map((k) => this.now - this.span * (1 - k / 6)),
-            values: (_, at) => at.map((t) => (xLabels ? this.ago(t) : "")),
-          },
-          { ...axis, size: left(), gap: 8, splits: splits ?? (() => [0, this.top / 2, this.top]) },
-        ],
-        series: [{}, ...series()],
-        hooks: { drawClear: [(plot) => this.shade(plot)] },
-      },
-      this.data ?? [[], ...series().map(() => [])],
-      this.place,
-    );
-    this.pattern = hatch(this.plot.ctx, devicePixelRatio || 1);
-    this.seen = theme.version;
-  }
-
-  ago(t) {
-    const seconds = Math.round(10 * (this.now - t)) / 10;
-    return seconds === 0 ? "now" : `−${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
-  }
-
-  shade(plot) {
-    const { left, top, width, height } = plot.bbox;
-    for (const [from, to] of this.doubts) {
-      const x = left + width * Math.max(0, 1 - (this.now - from) / this.span);
-      const wide = left + width * Math.min(1, 1 - (this.now - to) / this.span) - x;
-      plot.ctx.fillStyle = this.pattern;
-      if (wide > 0) plot.ctx.fillRect(x, top, wide, height);
-    }
-  }
-
-  draw(now, span, data, doubts = [], top = null) {
-    this.now = now;
+  begin(now, span, top) {
+    const { stage, roll } = this;
+    const pad = Math.round(0.5 * theme.rem);
+    const below = this.labels ? Math.round(1.9 * theme.rem) : pad;
+    this.box = { x: this.left(), y: pad, width: Math.max(10, stage.width - this.left() - this.right()) };
+    this.box.height = Math.max(10, stage.height - pad - below);
+    this.edge = Math.ceil(2 * stage.scale); // device px above and below, for lines and points at the ends of the scale
     this.span = span;
-    this.doubts = doubts;
-    this.data = data;
-    if (this.wanted !== null) {
-      this.size = this.wanted;
-      this.wanted = null;
-      this.seen = -1;
-    }
-    if (!this.size || this.size.height < 20) return;
-    if (this.seen !== theme.version) this.begin();
-    if (top !== null) this.top = top;
-    this.plot.setData(data);
+    this.top = top;
+    this.reached = -Infinity; // time of the last row painted
+    roll.begin(this.box.width * stage.scale, this.box.height * stage.scale + 2 * this.edge, span, AHEAD, now);
+    this.pattern = hatch(stage.context, 1);
+    this.shown = -1;
+    stage.clear();
+    this.axes();
   }
+
+  axes() {
+    const { stage, box, span, top } = this;
+    for (const value of this.splits(top)) {
+      stage.text(value.toLocaleString(), box.x - 8, this.height(value), { align: "right" });
+    }
+    const every = this.labels === "few" ? 3 : 1;
+    for (let k = 0; this.labels && k <= 6; k += every) {
+      const words = ago(Math.round(10 * span * (1 - k / 6)) / 10);
+      stage.text(words, box.x + (box.width * k) / 6, box.y + box.height + 6, { align: "center", base: "top" });
+    }
+  }
+
+  height(value) {
+    return this.box.y + this.box.height * (1 - value / this.top);
+  }
+
+  // Draw what has changed. Another `version` is another picture.
+  draw(now, span, t, version, top, doubts = () => []) {
+    const { stage, roll } = this;
+    if (!stage.ready() || stage.height < 30) return;
+    const key = `${stage.version} ${span} ${top} ${version}`;
+    if (key !== this.drawn) this.begin(now, span, top);
+    this.drawn = key;
+    if (roll.column(now) === this.shown) return;
+    this.shown = roll.column(now);
+    roll.turn(now);
+    this.add(t);
+    this.picture(now, doubts());
+  }
+
+  // Paint the rows that have come.
+  add(t) {
+    const { roll, stage } = this;
+    const newest = t.length ? t[t.length - 1] : -Infinity;
+    if (newest <= this.reached) return;
+    const beyond = Math.ceil(BEYOND * stage.scale);
+    const from = this.reached === -Infinity ? roll.first() : roll.column(this.reached) - beyond;
+    this.reached = newest;
+    const high = roll.high - 2 * this.edge;
+    const y = (value) => this.edge + high * (1 - value / this.top);
+    roll.paint(from, roll.column(newest) + beyond, (pen, begin, end) => {
+      const x = (row) => t[row] * roll.pace - begin;
+      const first = placeOf(t, (begin - beyond) / roll.pace) - 1;
+      const last = placeOf(t, (end + beyond) / roll.pace);
+      this.lines({ pen, x, y, first: Math.max(0, first), last: Math.min(t.length - 1, last), scale: stage.scale, begin, end });
+    });
+  }
+
+  picture(now, doubts) {
+    const { stage, box, edge } = this;
+    const pen = stage.context;
+    const room = edge / stage.scale;
+    stage.clear(box.x, box.y - room, box.width + 1, box.height + 2 * room);
+    for (const [from, to] of doubts) {
+      const x = box.x + box.width * Math.max(0, 1 - (now - from) / this.span);
+      const wide = box.x + box.width * Math.min(1, 1 - (now - to) / this.span) - x;
+      pen.fillStyle = this.pattern;
+      if (wide > 0) pen.fillRect(x, box.y, wide, box.height);
+    }
+    pen.fillStyle = theme.line;
+    for (let k = 0; k <= 6; k += this.labels === "few" ? 3 : 1) {
+      pen.fillRect(Math.round(box.x + (box.width * k) / 6), box.y, 1, box.height);
+    }
+    for (const value of this.splits(this.top)) pen.fillRect(box.x, Math.round(this.height(value) - 0.5), box.width, 1);
+    this.roll.copy(stage, now, box.x, box.y - room);
+  }
+}
+
+// A line through values, broken where there is none; with a `floor`, the outline of what is below it.
+function path({ pen, x, y, first, last }, values, floor = null) {
+  let before = null; // row
+  pen.beginPath();
+  for (let row = first; row <= last + 1; row++) {
+    const value = row <= last ? values[row] : null;
+    if (value === null || value === undefined) {
+      if (before !== null && floor !== null) pen.lineTo(x(before), floor);
+      before = null;
+      continue;
+    }
+    if (before === null && floor !== null) {
+      pen.moveTo(x(row), floor);
+      pen.lineTo(x(row), y(value));
+    } else if (before === null) pen.moveTo(x(row), y(value));
+    else pen.lineTo(x(row), y(value));
+    before = row;
+  }
+}
+
+function line(place, values, colour, width) {
+  path(place, values);
+  place.pen.lineJoin = "round";
+  place.pen.strokeStyle = colour;
+  place.pen.lineWidth = width * place.scale;
+  place.pen.stroke();
+}
+
+// As `line`, dashed. Every dash is where it was when less of the line had come.
+function dashed(place, values, colour, width) {
+  const { pen, scale, begin, end } = place;
+  const dash = Math.round(4 * scale);
+  pen.save();
+  pen.beginPath();
+  for (let x = begin - (begin % (2 * dash)) - 2 * dash; x < end; x += 2 * dash) pen.rect(x - begin, 0, dash, pen.canvas.height);
+  pen.clip();
+  line(place, values, colour, width);
+  pen.restore();
 }
 
 const wash = (colour) => `${colour}33`;
 
 export class Drive {
   constructor(model) {
+    const { traces } = model;
     this.model = model;
-    const gutters = { left, right };
-    const line = (colour, width = 2) => ({ stroke: colour, width: width, points: { show: false } });
-    this.cst = new Plot(document.getElementById("cst"), { ...gutters, top: 100, series: () => [line(theme.ink, 1.6)] });
+    this.cst = new Plot(document.getElementById("cst"), {
+      left, right, labels: "", splits: (top) => [0, top / 2, top],
+      lines: (place) => line(place, traces.cst, theme.ink, 1.6),
+    });
     this.command = new Plot(document.getElementById("command"), {
-      ...gutters, xLabels: "all", top: 1.04, splits: () => [0, 0.5, 1],
-      series: () => [{ ...line(theme.drive, 2.4), fill: wash(theme.drive) }, { ...line(theme.soft, 1.4), dash: [4, 4] }],
+      left, right, labels: "all", splits: () => [0, 0.5, 1],
+      lines: (place) => {
+        path(place, traces.command, place.y(0));
+        place.pen.fillStyle = wash(theme.drive);
+        place.pen.fill();
+        line(place, traces.command, theme.drive, 2.4);
+        dashed(place, traces.doubtful, theme.soft, 1.4);
+      },
     });
     this.greatest = 100;
+    this.looked = -Infinity;
   }
 
-  draw(now, doubts) {
-    const { traces, span } = this.model;
-    let most = 10;
-    for (let i = 0; i < traces.t.length; i++) if (traces.t[i] > now - span) most = Math.max(most, traces.cst[i] ?? 0);
-    this.greatest = above(1.02 * most);
-    this.cst.draw(now, span, [traces.t, traces.cst], doubts, this.greatest);
-    this.command.draw(now, span, [traces.t, traces.command, traces.doubtful], doubts);
+  draw(now) {
+    const { traces, span, versions } = this.model;
+    const doubts = () => traces.doubts(now, span);
+    if (Math.abs(now - this.looked) > 0.1) {
+      this.looked = now;
+      let most = 10;
+      for (let row = placeOf(traces.t, now - span); row < traces.t.length; row++) most = Math.max(most, traces.cst[row] ?? 0);
+      this.greatest = above(1.02 * most);
+    }
+    this.cst.draw(now, span, traces.t, versions.data, this.greatest, doubts);
+    this.command.draw(now, span, traces.t, versions.data, 1.04, doubts);
   }
 }
 
@@ -121,12 +208,22 @@ export class UnitRate {
   constructor(model) {
     this.model = model;
     this.plot = new Plot(document.getElementById("rate"), {
-      left: () => Math.round(2.3 * theme.rem), right: () => Math.round(1.3 * theme.rem), xLabels: "few", top: 40, splits: () => [0, 20, 40],
-      series: () => [{ stroke: unitColour(model.unit), paths: () => null, points: { show: true, size: 3.5, width: 0, fill: unitColour(model.unit) } }],
+      left: () => Math.round(2.3 * theme.rem), right: () => Math.round(1.3 * theme.rem), labels: "few",
+      splits: () => [0, 20, 40], lines: (place) => this.points(place),
     });
     this.of = "";
     this.t = [];
     this.rate = [];
+  }
+
+  points({ pen, x, y, first, last, scale }) {
+    pen.fillStyle = unitColour(this.model.unit);
+    pen.beginPath();
+    for (let row = first; row <= last; row++) {
+      pen.moveTo(x(row), y(this.rate[row]));
+      pen.arc(x(row), y(this.rate[row]), 1.75 * scale, 0, 2 * Math.PI);
+    }
+    pen.fill();
   }
 
   gather() {
@@ -139,7 +236,6 @@ export class UnitRate {
       this.rate = [];
       this.next = spikes.first();
       this.last = null;
-      this.plot.seen = -1;
     }
     this.next = Math.max(this.next, spikes.first());
     for (; this.next < spikes.head; this.next++) {
@@ -160,6 +256,6 @@ export class UnitRate {
 
   draw(now) {
     this.gather();
-    this.plot.draw(now, this.model.span, [this.t, this.rate]);
+    this.plot.draw(now, this.model.span, this.t, this.of, 40);
   }
 }

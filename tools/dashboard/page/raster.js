@@ -1,20 +1,22 @@
-// Discharges of the last minute, or less, one row a unit. Every discharge is drawn once, on a picture that is shifted.
+// Discharges of the last minute, or less, one row a unit; beside them each unit's number and rate.
 import { NOT_LIVE } from "./model.js";
+import { Roll } from "./roll.js";
 import { Stage } from "./stage.js";
 import { hatch, theme, unitColour } from "./theme.js";
 
 // Room beside the time axis, px; the drive's plots have the same.
 export const left = () => Math.round(4 * theme.rem);
 export const right = () => Math.round(7.4 * theme.rem);
-const AHEAD = 1; // s of the shifted picture that are ready for discharges to come
+export const AHEAD = 1; // s that are ready for what comes early
 const FULL_RATE = 40; // pulses/s of a full bar
 
 export class Raster {
   constructor(canvas, model) {
     this.stage = new Stage(canvas);
     this.model = model;
-    this.picture = document.createElement("canvas");
-    this.drawn = -1; // version of what the picture was begun for
+    this.roll = new Roll();
+    this.drawn = ""; // what the picture was begun for
+    this.shown = this.labelled = "";
     this.next = 0; // number of the next discharge to draw
   }
 
@@ -29,64 +31,73 @@ export class Raster {
   begin(version, now) {
     const { stage } = this;
     this.drawn = version;
-    this.wide = Math.max(10, Math.round((stage.width - left() - right()) * stage.scale));
-    this.pace = this.wide / this.model.span; // device px a second
-    this.picture.width = this.wide + Math.ceil(AHEAD * this.pace);
-    this.picture.height = Math.max(1, Math.round(stage.height * stage.scale));
-    this.cleared = Math.floor((now + AHEAD) * this.pace);
+    this.plot = stage.width - left() - right();
+    this.roll.begin(this.plot * stage.scale, stage.height * stage.scale, this.model.span, AHEAD, now);
     this.next = this.model.spikes.first();
     this.pattern = hatch(stage.context, 1);
+    this.shown = this.labelled = "";
   }
 
-  // Wipe what comes round again, then add the discharges that have come.
+  // Add the discharges that have come.
   advance(now) {
+    const { roll, stage } = this;
     const { spikes } = this.model;
-    const pen = this.picture.getContext("2d");
-    const { width, height } = this.picture;
-    const until = Math.floor((now + AHEAD) * this.pace);
-    const fresh = Math.min(width, until - this.cleared);
-    for (let column = until - fresh + 1; column <= until; column++) {
-      pen.clearRect(((column % width) + width) % width, 0, 1, height);
-    }
-    this.cleared = Math.max(this.cleared, until);
-    const tall = height / this.rows();
-    const bar = Math.max(1, Math.round(tall * (tall > 9 * this.stage.scale ? 0.68 : 0.82)));
-    const thick = Math.max(1, Math.round((this.model.span > 30 ? 1 : 1.6) * this.stage.scale));
+    const { pen } = roll;
+    roll.turn(now);
+    const count = this.rows();
+    const tall = roll.high / count;
+    const bar = Math.max(1, Math.round(tall * (tall > 9 * stage.scale ? 0.68 : 0.82)));
+    const thick = Math.max(1, Math.round((this.model.span > 30 ? 1 : 1.6) * stage.scale));
     this.next = Math.max(this.next, spikes.first());
     for (; this.next < spikes.head; this.next++) {
       const place = spikes.at(this.next);
-      const column = Math.floor(spikes.t[place] * this.pace);
+      const column = roll.column(spikes.t[place]);
       const row = spikes.row[place];
-      if (column > this.cleared || column <= this.cleared - width || row >= this.rows()) continue;
+      if (column > roll.last || column < roll.first() || row >= count) continue;
       pen.fillStyle = unitColour(row);
-      pen.fillRect(((column % width) + width) % width, Math.round((row + 0.5) * tall - bar / 2), thick, bar);
+      pen.fillRect(roll.place(column), Math.round((row + 0.5) * tall - bar / 2), thick, bar);
     }
   }
 
-  draw(now, doubts) {
-    const { stage, model } = this;
+  draw(now) {
+    const { stage, model, roll } = this;
     if (!stage.ready()) return;
     const version = `${stage.version} ${model.versions.data} ${this.rows()} ${model.span}`;
     if (version !== this.drawn) this.begin(version, now);
-    this.advance(now);
-    const pen = stage.context;
-    const plot = stage.width - left() - right();
-    const tall = stage.height / this.rows();
-    stage.clear();
-    if (model.units) {
-      pen.fillStyle = theme.mark;
-      pen.fillRect(0, model.unit * tall, stage.width, tall);
-    }
-    pen.fillStyle = theme.line;
-    for (let k = 0; k <= 6; k++) pen.fillRect(Math.round(left() + (plot * k) / 6), 0, 1, stage.height);
-    this.shade(pen, now, plot, doubts);
-    this.shift(pen, now, plot);
-    this.labels(tall);
+    const shown = `${roll.column(now)} ${model.unit} ${model.versions.units}`;
+    if (shown !== this.shown) this.picture(now);
+    const labelled = `${model.versions.rates} ${model.unit} ${model.versions.units} ${model.live()}`;
+    if (labelled !== this.labelled) this.labels();
+    this.shown = shown;
+    this.labelled = labelled;
   }
 
-  shade(pen, now, plot, doubts) {
-    const { span } = this.model;
-    for (const [from, to, flag] of doubts) {
+  // An empty part of the panel, from x on, with the chosen unit's row.
+  ground(x, width) {
+    const { stage, model } = this;
+    stage.clear(x, 0, width);
+    if (!model.units) return;
+    const tall = stage.height / this.rows();
+    stage.context.fillStyle = theme.mark;
+    stage.context.fillRect(x, model.unit * tall, width, tall);
+  }
+
+  picture(now) {
+    const { stage, plot } = this;
+    const pen = stage.context;
+    this.advance(now);
+    this.ground(left(), plot + 1);
+    pen.fillStyle = theme.line;
+    for (let k = 0; k <= 6; k++) pen.fillRect(Math.round(left() + (plot * k) / 6), 0, 1, stage.height);
+    this.shade(pen, now);
+    this.roll.copy(stage, now, left(), 0);
+    if (!this.model.units?.rows.length) stage.text("waiting for units", stage.width / 2, stage.height / 2, { align: "center", size: 1.2 });
+  }
+
+  shade(pen, now) {
+    const { plot } = this;
+    const { span, traces } = this.model;
+    for (const [from, to, flag] of traces.doubts(now, span)) {
       const x = left() + plot * Math.max(0, 1 - (now - from) / span);
       const width = left() + plot * Math.min(1, 1 - (now - to) / span) - x;
       if (width <= 0) continue;
@@ -95,28 +106,16 @@ export class Raster {
     }
   }
 
-  // Copy the last minute of the picture, which may lie in two parts.
-  shift(pen, now, plot) {
-    const { picture, wide } = this;
-    const last = Math.floor(now * this.pace);
-    const begin = (((last - wide + 1) % picture.width) + picture.width) % picture.width;
-    const first = Math.min(wide, picture.width - begin);
-    const px = plot / wide;
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(picture, begin, 0, first, picture.height, left(), 0, first * px, this.stage.height);
-    if (first < wide) {
-      const rest = wide - first;
-      pen.drawImage(picture, 0, 0, rest, picture.height, left() + first * px, 0, rest * px, this.stage.height);
-    }
-  }
-
-  labels(tall) {
+  labels() {
     const { stage, model } = this;
     const rows = model.units?.rows ?? [];
+    const tall = stage.height / this.rows();
     const every = Math.max(1, Math.ceil((0.95 * theme.rem) / tall));
-    const rates = (model.live() && model.drive?.rate) || [];
+    const rates = (model.live() && model.rates) || [];
     const begin = stage.width - right() + theme.rem;
     const room = right() - theme.rem - (every === 1 ? 2.7 * theme.rem : 4);
+    this.ground(0, left());
+    this.ground(left() + this.plot + 1, right());
     for (let row = 0; row < rows.length; row++) {
       const y = (row + 0.5) * tall;
       const chosen = row === model.unit;
@@ -130,6 +129,5 @@ export class Raster {
       stage.context.fillRect(begin, y - tall * 0.3, Math.max(0, Math.min(1, rate / FULL_RATE)) * room, tall * 0.6);
       if (every === 1 && rates.length) stage.text(rate.toFixed(1), stage.width, y, { align: "right", colour, weight: chosen ? 700 : 400 });
     }
-    if (rows.length === 0) stage.text("waiting for units", stage.width / 2, stage.height / 2, { align: "center", size: 1.2 });
   }
 }

@@ -1,10 +1,14 @@
 // What is words and numbers: state, facts of a unit, quality of all units, latency's numbers, the log.
 import { theme, unitColour } from "./theme.js";
 
+const NOTHING = {};
 const byId = (id) => document.getElementById(id);
 
+// Say `text` in an element that holds nothing else.
 function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const node = element.firstChild;
+  if (node === null) element.textContent = text;
+  else if (node.data !== text) node.data = text;
 }
 
 export function number(value, digits) {
@@ -24,12 +28,17 @@ function withSd(value, sd, digits) {
 }
 
 export class Head {
-  constructor(model) {
+  constructor(model, pace) {
     this.model = model;
+    this.pace = pace;
   }
 
   draw() {
-    const { headline, status, drive, missed } = this.model;
+    const { headline, stream, status, drive, missed } = this.model;
+    set(byId("stream"), stream);
+    const slowed = `${this.pace.rate} frames/s`;
+    set(byId("slowed"), slowed);
+    byId("slowed").parentElement.hidden = this.pace.step === 0;
     const state = byId("state");
     if (state.className !== headline.level) state.className = headline.level;
     set(byId("word"), headline.word);
@@ -56,11 +65,12 @@ export class Facts {
 
   draw() {
     const { model } = this;
-    const now = `${model.versions.units} ${model.versions.params} ${model.unit} ${model.muap?.used}`;
-    if (now === this.drawn) return;
+    const known = model.params.get(model.unit) ?? NOTHING;
+    const now = `${model.versions.units} ${model.unit}`;
+    if (now === this.drawn && known === this.known) return;
     this.drawn = now;
+    this.known = known;
     const entry = model.units?.rows[model.unit];
-    const known = model.params.get(model.unit) ?? {};
     const list = byId("facts");
     list.replaceChildren();
     if (!entry) return;
@@ -91,6 +101,7 @@ export class Quality {
     this.body = byId("rows");
     this.made = "";
     this.drawn = "";
+    this.filled = []; // by row, the parameters that stand there
     this.chosen = -1;
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
@@ -137,11 +148,15 @@ export class Quality {
       this.made = shape;
       this.make(rows);
     }
-    const now = `${model.versions.units} ${model.versions.params} ${theme.version}`;
-    if (now !== this.drawn) {
-      this.drawn = now;
-      rows.forEach((row, k) => this.fill(this.body.rows[k].cells, row, k));
-    }
+    const now = `${model.versions.units} ${theme.version}`;
+    if (now !== this.drawn) this.filled = [];
+    this.drawn = now;
+    rows.forEach((row, k) => {
+      const known = model.params.get(k) ?? NOTHING;
+      if (this.filled[k] === known) return;
+      this.filled[k] = known;
+      this.fill(this.body.rows[k].cells, row, k, known);
+    });
     if (this.chosen !== model.unit && rows.length) {
       const before = this.body.rows[this.chosen], after = this.body.rows[model.unit];
       if (before) [before.ariaSelected, before.tabIndex] = ["false", -1];
@@ -161,13 +176,13 @@ export class Quality {
     }
   }
 
-  fill(cells, row, k) {
-    const known = this.model.params.get(k) ?? {};
+  fill(cells, row, k, known) {
     cells[0].firstChild.style.background = unitColour(k);
     set(cells[1], number(row.sil, 2));
     set(cells[2], number(row.pnr, 1));
     set(cells[3], number(row.trust, 2));
-    cells[3].className = row.trust < 0.5 ? "low" : "";
+    const trusted = row.trust < 0.5 ? "low" : "";
+    if (cells[3].className !== trusted) cells[3].className = trusted;
     this.uncertain(cells[4], known.iz, known.iz_sd, 1);
     this.uncertain(cells[5], known.cv, known.cv_sd, 2);
     set(cells[6], String(known.used ?? "–"));
