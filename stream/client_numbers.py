@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-MOST_TOPICS = 1000  # of a pipeline there are seven
+MOST_TOPICS = 1000  # of a pipeline there are nine
 UNKNOWN = -1
 
 

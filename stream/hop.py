@@ -31,6 +31,8 @@ class Hop:
         Time stamp of the last row, s on the LSL clock.
     arrived : float
         When the last row reached this machine, s on the LSL clock, as near as can be told.
+    beside : ndarray of float64, shape (samples, signals)
+        Channels of the same stream that are no EMG, as they came.
     """
 
     samples: int = 0
@@ -39,6 +41,7 @@ class Hop:
     lost_before: int = 0
     stamp: float = 0.0
     arrived: float = 0.0
+    beside: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 class HopSource(Protocol):

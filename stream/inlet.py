@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,8 @@ class StreamSource:
         uV per number of the stream, where its metadata does not say.
     counter : int or None
         Channel of the stream that counts samples.
+    beside : sequence of int
+        Channels of the stream to hand on as they come.
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class StreamSource:
         check: Callable[[SourceInfo], None],
         gain: float | None = None,
         counter: int | None = None,
+        beside: Sequence[int] = (),
     ) -> None:
         if counter is not None and (counter < 0 or counter in index):
             found = "decoded as EMG" if counter >= 0 else "no number of a channel, they count from 0"
@@ -107,6 +110,8 @@ class StreamSource:
         self._hop = Hop()
         self._counter = SampleCounter(self.timeline, fs_hz, hop) if counter is not None else None
         self._counter_channel = counter or 0
+        self._beside_index = np.array(beside, np.int64)
+        self._beside = np.zeros((hop, len(beside)))
         self._inlet: pylsl.StreamInlet | None = None
         self._signal = np.zeros((hop, len(index)), np.float32)
         self._words = self._signal.view(np.int32)
@@ -179,10 +184,17 @@ class StreamSource:
             np.multiply(
                 self._picked[: self._pulled], self._factors, out=self._signal[: self._pulled], casting="same_kind"
             )  # (samples, channels) uV
+            if len(self._beside_index):
+                self._pick_beside()
             if not self.timeline.counted:
                 print_rows(self._words, self._pulled, self._prints)
         elif error.value:
             self._inlet = None  # the stream is gone; the finder looks for its return
+
+    def _pick_beside(self) -> None:
+        raw, picked = self._raw[: self._pulled], self._beside_picked[: self._pulled]
+        np.take(raw, self._beside_index, axis=1, out=picked, mode="clip")
+        self._beside[: self._pulled] = picked
 
     def _hand_on(self, hop: Hop) -> None:
         """Fill `hop` with the samples up to the next break in the time stamps."""
@@ -204,6 +216,7 @@ class StreamSource:
         self._taken += stretch.samples
         hop.samples = stretch.samples
         hop.signal = self._signal[first : self._taken]
+        hop.beside = self._beside[first : self._taken]
         hop.first_sample = self.sample + 1
         hop.lost_before = stretch.lost
         hop.stamp = float(self._stamps[self._taken - 1])
@@ -229,6 +242,11 @@ class StreamSource:
                 f'stream "{source.name}" has {source.channels} channels, counted from 0, and no channel '
                 f"{self._counter_channel} that could count samples: give another with --counter"
             )
+        if len(self._beside_index) and self._beside_index.max() >= source.channels:
+            raise StreamError(
+                f'stream "{source.name}" has {source.channels} channels, counted from 0, and no channel '
+                f"{self._beside_index.max()} of a signal: give another with --signal"
+            )
 
     def _probe(self, found: Found, stop: threading.Event) -> None:
         """Raise StreamError where the counter does not count; before the first sample only, which these are not."""
@@ -251,6 +269,7 @@ class StreamSource:
         self._taken_up = pylsl.local_clock()
         self._raw: NDArray[Any] = np.zeros((self.hop, found.source.channels), found.source.dtype)
         self._picked: NDArray[Any] = np.zeros((self.hop, len(self._index)), found.source.dtype)
+        self._beside_picked: NDArray[Any] = np.zeros(self._beside.shape, found.source.dtype)
         self._factors = gain_to_microvolts(found.source, self._index, self._gain)
         self._raw_pointer = ctypes.c_void_p(self._raw.ctypes.data)
         self._stamps_pointer = ctypes.c_void_p(self._stamps.ctypes.data)

@@ -119,6 +119,16 @@ class Latency(msgspec.Struct, kw_only=True):
     hist: Annotated[list[tuple[float, int]], says("upper edge and count of each bin in use", "ms, hops")]
 
 
+class SignalEntry(msgspec.Struct, kw_only=True):
+    """How one signal beside the EMG is doing."""
+
+    name: Annotated[str, says("as `--signal` asked for it")]
+    state: Annotated[str, says("how its stream is doing", span="waiting, on, lost")]
+    unit: Annotated[str, says("as the stream says; empty if it does not")] = ""
+    fs_hz: Annotated[float, says("rate that the stream names, 0 while it is not known", "Hz")] = 0.0
+    reason: Annotated[str, says("in words, why a stream of that name is not taken, or sends nothing")] = ""
+
+
 class Status(Message):
     """How the pipeline is doing; once a second, on every change, and to every new subscriber at once."""
 
@@ -167,6 +177,11 @@ class Status(Message):
     events_late: Annotated[int, says("markers that came too late to leave out all discharges that they should")] = 0
     blanked: Annotated[int, says("discharges left out after markers (`--blank`)")] = 0
     events_reason: Annotated[str, says("in words, why a stream of that name is not taken")] = ""
+    signals: Annotated[list[SignalEntry], says("one entry for each `--signal`, in their order")] = []
+    signals_in: Annotated[int, says("values published as `signal`")] = 0
+    signals_missed: Annotated[
+        int, says("values that came faster than they were taken, or are no number, or have no time")
+    ] = 0
 
 
 class Emg(Message):
@@ -224,6 +239,23 @@ class Event(Message):
     blank_to: Annotated[int, says("last sample without discharges, -1 for none")] = -1
 
 
+class Signal(Message):
+    """What has come of a force, an angle or the like beside the EMG (`--signal`); as often as `drive`.
+
+    The lists are of one length, by time; the numbers are the stream's own.
+    """
+
+    name: Annotated[str, says("as `--signal` asked for it")]
+    unit: Annotated[str, says("as the stream says; empty if it does not")]
+    fs_hz: Annotated[float, says("rate that the stream names", "Hz")]
+    value: Annotated[list[float], says("what has come since the last message of the same name")]
+    value_sample: Annotated[
+        list[float],
+        says("its place on the EMG's samples, lost ones counted; whole for a channel of the EMG's own stream"),
+    ]
+    value_t: Annotated[list[float], says("its time", "s, LSL clock")]
+
+
 class Muap(Message):
     """A unit's average waveform in the filtered EMG; when it has changed, only while somebody subscribes."""
 
@@ -236,7 +268,7 @@ class Muap(Message):
 
 KINDS: dict[str, type[Message]] = {
     "spikes": Spikes, "drive": Drive, "params": Params, "units": Units, "status": Status, "emg": Emg, "muaps": Muap,
-    "event": Event,
+    "event": Event, "signal": Signal,
 }  # fmt: skip
 _PARAMS_FIELDS = frozenset(Params.__struct_fields__) - {"more"}
 _encode = msgspec.msgpack.Encoder().encode

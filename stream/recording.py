@@ -15,22 +15,18 @@ from __future__ import annotations
 import math
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from .ring import NO_BLOCK, Ring
 
 if TYPE_CHECKING:
-    from .average import SpikeAverager
     from .control import Control
     from .hop import Hop, HopSource
-    from .markers import Marker, MarkerSource
-    from .parameter_model import ParameterModel
-    from .parameter_worker import Finished, ParameterWorker
+    from .noted import NotedMarkers, NotedSignals, NotedWorker
     from .pipeline import Pipeline
     from .publisher import Publisher
     from .reporter import Reporter
@@ -43,7 +39,7 @@ MOST_WORDS = 15
 STALLED, TIMING = 1, 1  # `Tick.flags`: a bit, and from bit 1 on the place in TIMINGS
 TIMINGS = ("estimated", "exact", "counted")
 LAG_S = 3.0  # more than this not yet on disk, and the recorder is behind
-MOST_WAITING = {"swap": 100, "markers": 100}  # for room; of other events the last one of its kind waits
+MOST_WAITING = {"swap": 100, "markers": 100, "signals": 100}  # for room; of other events the last one of its kind waits
 END_S = 1.0  # the last event may wait so long for room
 
 # words of the ring that both sides share, a cache line each
@@ -128,75 +124,6 @@ class NotRecorded:
         """Nothing."""
 
 
-class NotedWorker:
-    """A parameter worker, and what it said in this turn.
-
-    Attributes
-    ----------
-    answered_cpu_s : float
-        NaN while there was no answer since `forget`.
-    told : str
-        The last fault.
-    """
-
-    def __init__(self, worker: ParameterWorker) -> None:
-        self.model: ParameterModel = worker.model
-        self.answered_cpu_s = math.nan
-        self.told = ""
-        self._worker = worker
-
-    @property
-    def idle(self) -> bool:
-        """As the worker says."""
-        return self._worker.idle
-
-    def fault(self, now: float) -> str:
-        """As the worker says."""
-        self.told = self._worker.fault(now)
-        return self.told
-
-    def offer(self, averager: SpikeAverager, unit: int, good: NDArray[np.bool_], now: float) -> None:
-        """Handed on."""
-        self._worker.offer(averager, unit, good, now)
-
-    def take(self) -> Finished | None:
-        """Handed on, and noted."""
-        finished = self._worker.take()
-        if finished is not None:
-            self.answered_cpu_s = finished.cpu_s
-        return finished
-
-    def close(self) -> None:
-        """Handed on."""
-        self._worker.close()
-
-
-class NotedMarkers:
-    """A stream of markers as it was in this turn, and what was taken of it.
-
-    Attributes
-    ----------
-    state, reason : str
-    missed : int
-        As the stream said when it was last looked at.
-    taken : sequence of Marker
-    """
-
-    def __init__(self, markers: MarkerSource) -> None:
-        self.taken: Sequence[Marker] = ()
-        self._markers = markers
-        self.look()
-
-    def look(self) -> None:
-        """Find out how the stream is doing."""
-        self.state, self.reason, self.missed = self._markers.state, self._markers.reason, self._markers.missed
-
-    def take(self) -> Sequence[Marker]:
-        """Handed on, and noted."""
-        self.taken = self._markers.take()
-        return self.taken
-
-
 class Recording:
     """Puts the turns of the loop into the ring.
 
@@ -210,6 +137,7 @@ class Recording:
     publisher : Publisher
     worker : NotedWorker, optional
     markers : NotedMarkers, optional
+    signals : NotedSignals, optional
 
     Attributes
     ----------
@@ -231,6 +159,7 @@ class Recording:
         publisher: Publisher,
         worker: NotedWorker | None = None,
         markers: NotedMarkers | None = None,
+        signals: NotedSignals | None = None,
     ) -> None:
         self.state = "on"
         self.recorded_s = 0.0
@@ -243,6 +172,8 @@ class Recording:
         self._publisher = publisher
         self._worker = worker
         self._markers = markers
+        self._signals = signals
+        self._signals_told: object = ()
         self._bytes = bytearray(TICK_FORM.size)
         self._head = np.frombuffer(self._bytes, np.int64)
         Ring(memoryview(bytearray(Ring.bytes_for(HEAD_WORDS + 1)))).push(self._head)  # the first call of all is slow
@@ -381,6 +312,18 @@ class Recording:
         if self._markers is not None and self._markers.state != self._markers_told:
             self._markers_told = self._markers.state
             self._event(event="marker stream", state=self._markers_told)
+        if self._signals is not None:
+            self._note_signals(self._signals)
+
+    def _note_signals(self, signals: NotedSignals) -> None:
+        """How the signals are doing, and what was taken of them; numbers as their bytes, to the bit."""
+        if signals.states is not self._signals_told and signals.states != self._signals_told:
+            self._event(event="signal streams", streams=[one._asdict() for one in signals.states])
+        self._signals_told = signals.states
+        if signals.taken:
+            taken = [(one.number, one.counted, one.places.tobytes(), one.values.tobytes()) for one in signals.taken]
+            self._event(event="signals", signals=taken)
+            signals.taken = ()
 
     def _event(self, **fields: object) -> None:
         """Have an event wait for room; one that waits already and means nothing beside this one is left out.

@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 import pylsl
 
+from .beside import NoSignals, SignalSource, placed
 from .decoder_file import Decoder
 from .endpoints import Endpoints
 from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
 from .markers import Blank, Marker, MarkerSource, NoMarkers
-from .messages import Drive, Electrodes, Emg, Event, Spikes, Status, UnitEntry, Units
+from .messages import Drive, Electrodes, Emg, Event, Signal, SignalEntry, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
@@ -51,6 +52,7 @@ class Reporter:
     markers : MarkerSource, optional
     blanks : sequence of Blank
         After which markers there are no discharges.
+    signals : SignalSource, optional
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class Reporter:
         recording: Recorded | None = None,
         markers: MarkerSource | None = None,
         blanks: Sequence[Blank] = (),
+        signals: SignalSource | None = None,
     ) -> None:
         self.state = "warming"
         self.late_hops = 0
@@ -90,6 +93,8 @@ class Reporter:
         self._markers: MarkerSource = markers or NoMarkers()
         self._blanks = blanks
         self._events_in = self._events_late = 0
+        self._signals: SignalSource = signals or NoSignals()
+        self._signals_in = 0
         self._now = 0.0
         self._fs = decoder.info.fs_hz
         places = decoder.info.channels
@@ -121,6 +126,7 @@ class Reporter:
             for row in range(pipeline.drive.count):
                 self._send_drive(row, now)
         self._gather_emg(hop, now)
+        self._signals.follow(hop)
 
     def settle_accounts(self, hop: Hop, sent: float) -> None:
         """Count the latency of a hop whose messages had left at `sent`."""
@@ -212,6 +218,7 @@ class Reporter:
         """Serve newcomers and the control socket; send parameters, and the status when it is due or has changed."""
         self._now = now
         self._send_events(now)
+        self._send_signals(now)
         self._trust.tend(now, self._pipeline.drive.good)
         self._parameters.tend(now, not (self._implausible or self._trust.strange))
         self._follow_state(now)
@@ -251,6 +258,25 @@ class Reporter:
             )  # fmt: skip
             self._publisher.send("event", message, now)
             self._events_in += 1
+
+    def _send_signals(self, now: float) -> None:
+        """Send what has come of the signals, once there is a sample to put it on."""
+        source, signals = self._source, self._signals
+        if not signals.due(now):
+            return
+        signals.look()
+        if source.samples_in == 0:
+            signals.skip(now)
+            return
+        for taken in signals.take():
+            state = signals.states[taken.number]
+            samples, times = placed(taken, source.sample, source.timeline.newest, source.timeline.period)
+            message = Signal(
+                sample=source.sample, t=source.timeline.newest, name=state.name, unit=state.unit, fs_hz=state.fs_hz,
+                value=taken.values.tolist(), value_sample=samples.tolist(), value_t=times.tolist(),
+            )  # fmt: skip
+            self._publisher.send("signal", message, now)
+            self._signals_in += len(message.value)
 
     def _blank(self, marker: Marker, at: int) -> tuple[int, int]:
         """Keep discharges back for as long as was asked after such a marker: first and last sample, -1 for none."""
@@ -309,6 +335,7 @@ class Reporter:
             self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, source.timeline.timing, pipeline.watch.flags, self._recording.state,
             pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound, self._markers.state,
+            [one.state for one in self._signals.states],
         )  # fmt: skip
 
     def _send_status(self, now: float) -> None:
@@ -338,6 +365,8 @@ class Reporter:
             events=self._markers.state, events_in=self._events_in, events_missed=self._markers.missed,
             events_late=self._events_late, blanked=pipeline.guard.blanked,
             events_reason=self._markers.reason,
+            signals=[SignalEntry(**one._asdict()) for one in self._signals.states], signals_in=self._signals_in,
+            signals_missed=self._signals.missed,
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:

@@ -26,6 +26,7 @@ MICROVOLTS = {
     "mv": 1e3, "mvolt": 1e3, "millivolt": 1e3, "millivolts": 1e3, "v": 1e6, "volt": 1e6, "volts": 1e6,
 }  # fmt: skip
 RATE_TOLERANCE = 1e-3
+LONGEST_UNIT = 40  # characters
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class SourceInfo:
         Unit of every channel, lower case; "" where the stream gives none.
     positions : ndarray of float64, shape (channels, 3), mm, or None
         X across the fibres, Y depth, Z along the fibres.
+    units_said : tuple of str
+        The units as the stream writes them; empty as `units` are.
     """
 
     name: str
@@ -57,6 +60,11 @@ class SourceInfo:
     labels: tuple[str, ...] | None
     units: tuple[str, ...]
     positions: NDArray[np.float64] | None
+    units_said: tuple[str, ...] = ()
+
+    def unit_said(self, channel: int) -> str:
+        """Unit of a channel as the stream writes it, "" where it gives none."""
+        return (self.units_said or self.units)[channel][:LONGEST_UNIT]
 
 
 def describe(info: pylsl.StreamInfo) -> SourceInfo:
@@ -84,7 +92,7 @@ def describe(info: pylsl.StreamInfo) -> SourceInfo:
         for axis, letter in enumerate("XYZ"):
             positions[len(labels), axis] = _number(location.child_value(letter))
         labels.append(entry.child_value("label").strip())
-        units.append(entry.child_value("unit").strip().lower())
+        units.append(entry.child_value("unit").strip())
         entry = entry.next_sibling("channel")
     own = len(labels) == channels and own_labels(labels)
     return SourceInfo(
@@ -96,8 +104,9 @@ def describe(info: pylsl.StreamInfo) -> SourceInfo:
         channels=channels,
         dtype=DTYPES[form],
         labels=tuple(labels) if own else None,
-        units=tuple(units) if len(units) == channels else ("",) * channels,
+        units=tuple(unit.lower() for unit in units) if len(units) == channels else ("",) * channels,
         positions=positions if np.isfinite(positions).any() else None,
+        units_said=tuple(units) if len(units) == channels else (),
     )
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..stream.errors import OptionError, StreamError
 from .amplifier_outlet import Outlet, scaled
 from .faults import Fault, FaultPlan
+from .force_outlet import ForceOutlet
 from .recording import Recording
 from .recording_reader import read_apart
 from .signals import stopped_by_signals
@@ -95,6 +96,7 @@ def play(
     faults: Sequence[Fault] = (),
     fault_seed: int = 0,
     counter: bool = False,
+    force_stream: str | None = None,
     wait_for_consumers_s: float = 0.0,
     ready: Callable[[], object] | None = None,
     stop: threading.Event | None = None,
@@ -123,6 +125,8 @@ def play(
         What is random about the faults is drawn from it.
     counter : bool
         Send one channel more, the last, that counts samples; it wraps where the format ends.
+    force_stream : str, optional
+        NAME or NAME:HZ of a second stream that carries the recording's force.
     wait_for_consumers_s : float, s
         Wait that long at most for somebody to subscribe before sample 0.
     ready : callable, optional
@@ -151,6 +155,7 @@ def play(
     stop = stop or threading.Event()
 
     outlet = Outlet(recording, name, source_id, dtype, unit, counter)
+    force = None if force_stream is None else ForceOutlet(recording, force_stream, f"{source_id}-force", loop)
     if ready is not None:
         ready()
     if wait_for_consumers_s > 0 and not outlet.wait_for_consumers(wait_for_consumers_s, stop):
@@ -162,6 +167,8 @@ def play(
         change for death in plan.deaths for change in ((death.first(fs_hz), None), (int(death.end(fs_hz)), death))
     )
     t0 = pylsl.local_clock() + LEAD_S
+    if force is not None:
+        force.begin(t0)
 
     def change_until(sample: int) -> None:
         while changes and changes[0][0] <= sample:
@@ -193,6 +200,8 @@ def play(
         _add_unsent(gaps, first, count, runs)
         first += count
     outlet.close()
+    if force is not None:
+        force.close()
     deaths = [(death.first(fs_hz), int(death.end(fs_hz))) for death in plan.deaths if death.first(fs_hz) < first]
     jumps = [place for place in plan.clock_jumps if place < first]
     return Played(sent, t0, late[: min(pushes, MEASURED_CHUNKS)] * 1e3, first, gaps, repeated, deaths, jumps)

@@ -1,6 +1,8 @@
-"""A force beside EMG, put on the EMG's samples by time stamps."""
+"""A force, or another signal with times of its own, put on the samples of EMG."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,8 @@ def force_at(
 ) -> NDArray[np.float32]:
     """The force at the times of EMG samples.
 
-    A force at the EMG's rate or faster is not touched: each sample gets the value nearest in time, the earlier of two
-    equally near. A slower one is interpolated. Before its first value and after its last the force is that value.
+    A force at the EMG's rate or faster is not touched, a slower one is interpolated, see `on_axis`. Before its first
+    value and after its last the force is that value.
 
     Parameters
     ----------
@@ -37,14 +39,50 @@ def force_at(
     ValueError
         There are no values, or not as many as times.
     """
-    if len(times) == 0 or len(times) != len(values):
-        raise ValueError(f"a force needs a value for each time and one at least: {len(values)} for {len(times)} times")
-    if _slower(fs_hz, stamps):
-        return np.interp(stamps, times, values).astype(np.float32)
-    right = np.clip(np.searchsorted(times, stamps), min(1, len(times) - 1), len(times) - 1)
-    left = np.maximum(right - 1, 0)
-    nearest = np.where(stamps - times[left] <= times[right] - stamps, left, right)
-    return values[nearest].astype(np.float32)
+    return on_axis(stamps, times, values, _slower(fs_hz, stamps))
+
+
+def on_axis(
+    axis: NDArray[np.float64],
+    places: NDArray[np.float64],
+    values: NDArray[np.float64],
+    slower: bool,
+    longest: float = math.inf,
+) -> NDArray[np.float32]:
+    """A signal at each of `axis`: a slower one on straight lines, of another the nearest value, the earlier of two.
+
+    Parameters
+    ----------
+    axis : ndarray of float64, shape (samples,)
+        Samples or times, whose unit the others share.
+    places, values : ndarray of float64, shape (values,)
+        At least one; in the order of their places.
+    slower : bool
+        Whether the signal has fewer values than the axis.
+    longest : float
+        A stretch without values that lasts longer, or the time before the first or after the last value beyond it, is
+        not a number; else the ends keep the first and the last value.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+
+    Raises
+    ------
+    ValueError
+        There are no values, or not as many as places.
+    """
+    if len(places) == 0 or len(places) != len(values):
+        raise ValueError(f"a signal needs a value for each place and one at least: {len(values)} for {len(places)}")
+    if slower:
+        found = np.interp(axis, places, values)
+    else:
+        right = np.clip(np.searchsorted(places, axis), min(1, len(places) - 1), len(places) - 1)
+        left = np.maximum(right - 1, 0)
+        found = values[np.where(axis - places[left] <= places[right] - axis, left, right)]
+    if math.isfinite(longest):
+        found = np.where(_unknown(axis, places, longest), np.nan, found)
+    return found.astype(np.float32)
 
 
 def _slower(fs_hz: float, stamps: NDArray[np.float64]) -> bool:
@@ -52,3 +90,12 @@ def _slower(fs_hz: float, stamps: NDArray[np.float64]) -> bool:
     if len(stamps) < 2:
         return False
     return bool(fs_hz * (stamps[-1] - stamps[0]) < SAME_RATE * (len(stamps) - 1))
+
+
+def _unknown(axis: NDArray[np.float64], places: NDArray[np.float64], longest: float) -> NDArray[np.bool_]:
+    """Where the nearest values on both sides are further apart than `longest`, or the only one is as far away."""
+    right = np.searchsorted(places, axis)  # the first place that is not before
+    inside = (right > 0) & (right < len(places))
+    right = np.minimum(right, len(places) - 1)
+    pause: NDArray[np.bool_] = inside & (axis < places[right]) & (places[right] - places[right - 1] > longest)
+    return pause | (axis < places[0] - longest) | (axis > places[-1] + longest)

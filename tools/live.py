@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pylsl
 
+from ..stream.beside import Wanted
 from ..stream.curve import read_server_keys
 from ..stream.decoder_file import Decoder
 from ..stream.drive import DriveSettings
@@ -21,10 +22,13 @@ from ..stream.loop import run
 from ..stream.markers import Blank, MarkerStream
 from ..stream.mask_worker import Live
 from ..stream.messages import Status
+from ..stream.noted import NotedMarkers, NotedSignals, NotedWorker
 from ..stream.parameter_worker import ParameterWorker
 from ..stream.pipeline import Pipeline
-from ..stream.recording import NotedMarkers, NotedWorker, Recording
+from ..stream.recording import Recording
 from ..stream.reporter import Reporter
+from ..stream.signal_set import Signals
+from ..stream.signal_stream import SignalStream
 from ..stream.source_info import SourceInfo, check_fit, gain_to_microvolts, names_no_unit
 from .open_files import allow_many
 from .parameters import ChosenModel, choose_model
@@ -70,6 +74,8 @@ class LiveSettings:
         Name of an LSL stream of markers.
     blank : tuple of Blank
         After which of them there are no discharges.
+    signals : tuple of Wanted
+        Beside the EMG.
     """
 
     stream: str
@@ -88,6 +94,7 @@ class LiveSettings:
     record: str | None = None
     events: str | None = None
     blank: tuple[Blank, ...] = ()
+    signals: tuple[Wanted, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,11 +138,17 @@ def run_live(
     keys = None if settings.curve is None else read_server_keys(settings.curve)
     allow_many()  # strangers who connect must not use up the files that the pipeline itself needs
     endpoints = Endpoints(settings.bind, settings.stream, keys)
-    source = worker = recorder = recording = pipeline = markers = None
+    source = worker = recorder = recording = pipeline = markers = signals = None
     try:
         if settings.record is not None:
             recorder = Recorder(
-                settings.record, decoder, settings.hop, settings.bind, endpoints.session, settings.curve
+                settings.record,
+                decoder,
+                settings.hop,
+                settings.bind,
+                endpoints.session,
+                settings.curve,
+                signals=len(settings.signals),
             )  # it starts while the pipeline is made ready
         endpoints.announce_warming(pylsl.local_clock())
         pipeline = Pipeline(
@@ -166,18 +179,25 @@ def run_live(
             return _never_came(source, opened, settings.wait_s)
 
         source = StreamSource(
-            settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain, settings.counter
-        )
+            settings.stream, index, decoder.info.fs_hz, settings.hop, check, settings.gain, settings.counter,
+            [one.channel for one in settings.signals if one.stream == settings.stream],
+        )  # fmt: skip
+        if settings.signals:
+            signals = Signals(
+                settings.signals, source, settings.stream, settings.hop, settings.drive.rate_hz, SignalStream
+            )
+        noted_signals = None if signals is None else NotedSignals(signals)
         if recorder is not None:
             recorder.describe(_session_info(settings, decoder, chosen, endpoints.session), chosen.file)
             recorder.wait_until_running()
             recording = Recording(
-                recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker, noted
+                recorder.ring, decoder.info.fs_hz, source, pipeline, endpoints.publisher, worker, noted, noted_signals
             )
             recorder.watch(recording)
         reporter = Reporter(
-            endpoints, decoder, source, pipeline, worker, chosen.why_none, recording, noted, settings.blank
-        )
+            endpoints, decoder, source, pipeline, worker, chosen.why_none, recording, noted, settings.blank,
+            noted_signals,
+        )  # fmt: skip
         if recording is not None:
             recording.follow(reporter, endpoints.control)
         opened = time.perf_counter()
@@ -205,6 +225,8 @@ def run_live(
             source.close()
         if markers is not None:
             markers.close()
+        if signals is not None:
+            signals.close()
         if recorder is not None:
             recorder.close()
         endpoints.close()
@@ -216,6 +238,7 @@ def _session_info(settings: LiveSettings, decoder: Decoder, chosen: ChosenModel,
         session=session, stream=settings.stream, decoder=decoder, hop=settings.hop, provider=settings.provider,
         whitening=settings.whitening, gain=settings.gain, drive_rate_hz=drive.rate_hz, smoothing_s=drive.smoothing_s,
         fallback=drive.fallback, chosen=chosen, options={"counter": settings.counter}, blank=settings.blank,
+        signals=[one.name for one in settings.signals],
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ WORDS = {int: "int", float: "float", str: "text", bool: "bool", type(None): "nul
 HEAD = ("| field | type | unit | values | meaning |", "|---|---|---|---|---|")
 PARTS = {  # classes that stand inside others, or are spoken elsewhere: the heading of each
     "Message": "In every message", "UnitEntry": "An entry of `units`", "Latency": "`latency_ms`",
-    "Electrodes": "`electrodes`",
+    "Electrodes": "`electrodes`", "SignalEntry": "An entry of `signals`",
     "ControlRequest": "Request", "ControlReply": "Reply",
 }  # fmt: skip
 PARAMETERS = {  # of the network that ships: what stands beside the fields of `params`
@@ -57,7 +57,7 @@ def reference() -> str:
         if form is messages.Units:
             parts += [_table(messages.UnitEntry), _table(messages.Electrodes)]
         elif form is messages.Status:
-            parts.append(_table(messages.Latency))
+            parts += [_table(messages.Latency), _table(messages.SignalEntry)]
         elif form is messages.Params:
             parts.append(_parameters())
     parts += ["### Control socket", _table(messages.ControlRequest), _table(messages.ControlReply)]

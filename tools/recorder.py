@@ -29,6 +29,7 @@ from .session_file import DECODER, PARAMETERS
 from .session_info import INFO, VERSION, SessionInfo, make_folder, write_info
 from .whole_file import write_synced
 
+SIGNAL_BYTES = 24  # of a value and its place, as text
 RING_S = 8.0  # of samples that the ring holds while the disk is busy
 LEAST_BYTES, MOST_BYTES = 1 << 20, 64 << 20
 START_S = 30.0
@@ -50,6 +51,8 @@ class Recorder:
         Folder of keys.
     sync_s : float, optional
         Between two waits for the disk.
+    signals : int
+        Signals that are recorded beside the EMG.
 
     Raises
     ------
@@ -71,13 +74,14 @@ class Recorder:
         session: str,
         curve: str | None = None,
         sync_s: float = SYNC_S,
+        signals: int = 0,
     ) -> None:
         self.folder = make_folder(folder)
         self._decoder = decoder
         self._session = session
         self._recording: Recording | None = None
         self._ended = False
-        size = ring_bytes(decoder.info.fs_hz, len(decoder.info.channels.index), hop)
+        size = ring_bytes(decoder.info.fs_hz, len(decoder.info.channels.index), hop, signals)
         try:
             write_synced(self.folder / DECODER, decoder.model.raw)
             self._memory = _shared_memory(size)
@@ -213,9 +217,9 @@ def _shared_memory(size: int) -> shared_memory.SharedMemory:
     return memory
 
 
-def ring_bytes(fs_hz: float, channels: int, hop: int) -> int:
-    """Size of the ring's memory for some seconds of turns."""
-    turn = 8 * (1 + HEAD_WORDS) + 4 * hop * channels + 8
+def ring_bytes(fs_hz: float, channels: int, hop: int, signals: int = 0) -> int:
+    """Size of the ring's memory for some seconds of turns, and of signals as fast as the EMG."""
+    turn = 8 * (1 + HEAD_WORDS) + 4 * hop * channels + 8 + SIGNAL_BYTES * hop * signals
     wanted = round(RING_S * fs_hz / hop) * turn
     return Ring.bytes_for(max(min(max(wanted, LEAST_BYTES), MOST_BYTES), 4 * turn) // 8)
 
@@ -235,6 +239,7 @@ def session_info(
     chosen: ChosenModel,
     options: dict[str, object] | None = None,
     blank: Sequence[Blank] = (),
+    signals: Sequence[str] = (),
 ) -> SessionInfo:
     """What `session.json` says of a session that is about to begin."""
     return SessionInfo(
@@ -244,5 +249,5 @@ def session_info(
         parameters_sha256=None if chosen.file is None else chosen.file.sha256, why_no_parameters=chosen.why_none,
         clock=(pylsl.local_clock(), time.time()),
         created_by={"program": "myodrive run", "version": metadata.version("myodrive")}, options=options or {},
-        blank=list(blank),
+        blank=list(blank), signals=list(signals),
     )  # fmt: skip

@@ -202,6 +202,7 @@ def replay(
             source.recording,
             source.markers,
             [Blank(*blank) for blank in info.blank],
+            source.signals,
         )
         run(
             source, pipeline, reporter, stop=lambda: source.ended or stop(), recording=source.recording,

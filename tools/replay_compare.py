@@ -10,14 +10,14 @@ import msgspec
 
 from ..stream.messages import kind_of
 from .replay import Replayed
-from .replay_source import finite_number
+from .replay_signals import finite_number
 from .session_file import Session
 
-SAME_KINDS = ("spikes", "drive", "params", "units", "event")
+SAME_KINDS = ("spikes", "drive", "params", "units", "event", "signal")
 COUNTERS = (
     "state", "samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "bad_channels", "bad_reasons",
     "messages_dropped", "repeats_dropped", "clock_jumps", "timing", "rate_hz", "masked_channels", "masked_since",
-    "masks_late", "sound", "held_back", "events_in", "events_late", "blanked",
+    "masks_late", "sound", "held_back", "events_in", "events_late", "blanked", "signals_in",
 )  # fmt: skip
 UNCOMPARED = ("t_pub", "session")
 ROUNDING = 1e-4  # another processor rounds otherwise
@@ -59,9 +59,9 @@ class Compared:
 def compare(session: Session, replayed: Replayed) -> Compared:
     """Compare the recorded messages with the replayed ones, by kind and number.
 
-    Every field of `spikes`, `drive`, `params` and `units` but `t_pub` and `session`, and the counters of `status`.
-    Beyond a hole in the recording nothing can be the same, so nothing is compared: from the last sample before it on,
-    which messages of a lost turn may name as well.
+    Every field of `spikes`, `drive`, `params`, `units`, `event` and `signal` but `t_pub` and `session`, and the
+    counters of `status`. Beyond a hole in the recording nothing can be the same, so nothing is compared: from the last
+    sample before it on, which messages of a lost turn may name as well.
     """
     found = Compared()
     if replayed.hole is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import pylsl
 
 from ..stream.endpoints import Endpoints
-from ..stream.messages import Event, Message, Spikes
+from ..stream.messages import Event, Message, Signal, Spikes
 from .replay_source import SessionSource
 
 
@@ -101,6 +101,8 @@ class LivePublisher(KeptPublisher):
             message.spike_t = [t + self.moved for t in message.spike_t]
         elif isinstance(message, Event):
             message.event_t += self.moved
+        elif isinstance(message, Signal):
+            message.value_t = [t + self.moved for t in message.value_t]
         self._live.send(kind, message, pylsl.local_clock())
 
     def newcomers(self) -> set[str] | None:

@@ -11,6 +11,7 @@ from ..stream.hop import Hop
 from ..stream.markers import LONGEST_LABEL, MOST_AT_ONCE, Marker
 from ..stream.mask_worker import Masks
 from ..stream.recording import STALLED, STATES, STEERING, TIMING, TIMINGS, WELCOMED
+from .replay_signals import ToldSignals, finite_number
 from .session_file import Session, Turn
 
 LONGEST_STATE = 20  # characters
@@ -130,6 +131,7 @@ class SessionSource:
         self._next_turn: Turn | None = None
         self._waiting: list[dict[str, Any]] = []
         self.markers = ToldMarkers()
+        self.signals = ToldSignals(info.signals)
         self._advance()
         for event in self._waiting:
             if event.get("event") == "begin":
@@ -222,6 +224,7 @@ class SessionSource:
                 self.said_end = True
 
     def _take(self, event: dict[str, Any]) -> None:
+        self.signals.take_event(event)
         if event.get("event") == "refusal":
             text = str(event.get("text", ""))[:1000]
             self.refusal = StreamError(text) if text else None
@@ -233,7 +236,3 @@ class SessionSource:
             self.fault = str(event.get("text", ""))[:1000]
         elif event.get("event") == "mask fault":
             self.recording.mask_fault = str(event.get("text", ""))[:1000]
-
-
-def finite_number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ..stream.beside import LONGEST_NAME, MOST_SIGNALS
 from ..stream.errors import RecordingError
 from ..stream.hop import LONGEST_HOP
 from .whole_file import write_synced
@@ -44,6 +45,7 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     options: dict[str, Any] = {}
     source: dict[str, Any] | None = None
     blank: list[tuple[str, float]] = []
+    signals: list[str] = []
 
 
 def read_info(folder: Path) -> SessionInfo:
@@ -75,6 +77,7 @@ def read_info(folder: Path) -> SessionInfo:
         and 0.001 <= info.smoothing_s <= 5 and info.fallback in ("none", "envelope")
         and info.provider in ("cpu", "cuda") and info.whitening in ("folded", "staged")
         and len(info.blank) <= 100 and all(len(label) <= 200 and 0 < s <= 10 for label, s in info.blank)
+        and len(info.signals) <= MOST_SIGNALS and all(len(name) <= LONGEST_NAME for name in info.signals)
     )  # fmt: skip
     if not sound:
         raise RecordingError(f'"{path}" holds settings that no session has: choose another session')

@@ -12,8 +12,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ..stream.beside import MOST_SIGNALS
 from ..stream.curve import ClientKeys
-from ..stream.messages import Drive, Message, Params, Spikes, Status, Units
+from ..stream.messages import Drive, Event, Message, Params, Signal, Spikes, Status, Units
 from .subscriber import STALE_S, Subscriber
 
 CELL_S = 0.04  # a character of the raster; braille cells hold two marks side by side
@@ -32,6 +33,8 @@ class Picture:
         self.status: Status | None = None
         self.drive: Drive | None = None
         self.params: dict[int, Params] = {}
+        self.event: Event | None = None
+        self.signals: dict[str, str] = {}  # the newest value by name
         self.discharges: dict[int, int] = defaultdict(int)
         self.spikes = 0
         self._raster: deque[tuple[float, int]] = deque(maxlen=20_000)
@@ -53,6 +56,16 @@ class Picture:
             self.units = message
         elif isinstance(message, Status):
             self.status = message
+        elif isinstance(message, Event):
+            self.event = message
+        elif isinstance(message, Signal):
+            self._take_signal(message)
+
+    def _take_signal(self, message: Signal) -> None:
+        known = message.name in self.signals or len(self.signals) < MOST_SIGNALS
+        if message.value and known:
+            unit = message.unit and f" {message.unit}"
+            self.signals[message.name] = f"{message.value[-1]:.4g}{unit}"
 
     def ago(self, unit: int, span_s: float) -> list[float]:
         """How long ago a unit discharged, within the last `span_s` seconds."""
@@ -88,9 +101,22 @@ class Picture:
             why = f": {status.recording_reason}" if status.recording_reason else ""
             style = "" if status.recording == "on" and not why else "red"
             lines.append(Text(f"recording {status.recording}, {status.recorded_s:.1f} s on disk{why}", style=style))
+        if beside := self._beside(status):
+            lines.append(Text(beside))
         if status.reason:
             lines.append(Text(status.reason, style="red"))
         return Panel(Group(*lines), title="myodrive")
+
+    def _beside(self, status: Status) -> str:
+        """What comes beside the EMG: the last marker, and the newest value of each signal."""
+        parts = []
+        if status.events:
+            last = "" if self.event is None else f', "{self.event.label[:40]}" at sample {self.event.event_sample}'
+            parts.append(f"events {status.events}, {status.events_in} so far{last}")
+        for entry in status.signals[:MOST_SIGNALS]:
+            value = self.signals.get(entry.name, "no value yet") if entry.state == "on" else entry.state
+            parts.append(f"{entry.name[:40]}: {value}" + (f" ({entry.reason})" if entry.reason else ""))
+        return "   ".join(parts)
 
     def _rows(self, columns: int) -> Table:
         table = Table(box=None, padding=(0, 1), expand=False)
@@ -169,7 +195,7 @@ def watch(
 ) -> tuple[Picture, int]:
     """Show the table until `stop` says so; what it knew at the end, and how many messages it missed."""
     console = console or Console(stderr=True)
-    subscriber = Subscriber(address, ("spikes/", "drive/", "params/", "status/", "units/"), keys)
+    subscriber = Subscriber(address, ("spikes/", "drive/", "params/", "status/", "units/", "event/", "signal/"), keys)
     picture = Picture()
     heard = drawn = time.monotonic()
     live = Live(console=console, auto_refresh=False, screen=False, transient=False)

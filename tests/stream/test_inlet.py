@@ -24,8 +24,8 @@ def source():
     """Function that makes a source; closed after the test."""
     made = []
 
-    def make(name, index, hop=8, check=lambda info: None, gain=None, fs_hz=FS_HZ, counter=None):
-        made.append(StreamSource(name, np.array(index), fs_hz, hop, check, gain, counter))
+    def make(name, index, hop=8, check=lambda info: None, gain=None, fs_hz=FS_HZ, counter=None, beside=()):
+        made.append(StreamSource(name, np.array(index), fs_hz, hop, check, gain, counter, beside))
         return made[-1]
 
     yield make
@@ -68,6 +68,29 @@ def test_every_format_and_unit_arrives_in_microvolts_in_order_and_the_channels_c
     assert (one.samples_lost, one.gaps, one.repeats, one.reconnects) == (0, 0, 0, 0)
     assert one.sample + 1 == one.samples_in + one.samples_lost
     assert one.source.dtype == np.dtype(dtype if dtype != "double64" else "float64").type
+
+
+@pytest.mark.parametrize("dtype", ["float32", "double64", "int32"])
+def test_channels_beside_the_emg_come_with_their_samples_as_they_are(amplifier, source, dtype):
+    signal = np.column_stack([counter(), 1e6 + np.arange(4000)]).astype({"double64": np.float64}.get(dtype, dtype))
+    one = source(amplifier(signal, unit="mV", dtype=dtype, chunk=5).name, [0], beside=[5, 2])
+    seen = 0
+    while seen < 800:
+        hop = one.next_hop()
+        if hop.samples:
+            assert hop.beside.shape == (hop.samples, 2)
+            rows = np.round(hop.beside[:, 0] - 1e6).astype(int)
+            np.testing.assert_array_equal(hop.beside, signal[rows][:, [5, 2]].astype(np.float64))
+            np.testing.assert_array_equal(hop.signal[:, 0], 1e3 * signal[rows, 0].astype(np.float32))
+            seen += hop.samples
+
+
+def test_a_stream_without_the_channel_beside_is_refused(amplifier, source):
+    one = source(amplifier(counter()).name, [0], beside=[5])
+    end = time.monotonic() + 6
+    while isinstance(one.refusal, MissingStreamError | None) and time.monotonic() < end:
+        assert one.next_hop().samples == 0
+    assert "no channel 5 of a signal" in str(one.refusal)
 
 
 def test_a_name_may_hold_an_apostrophe(amplifier, source):

@@ -30,6 +30,11 @@ EXAMPLES = {
         snr_db=12.5, more={"depth_mm": 8.0, "depth_mm_sd": 1.0, "lateral_mm": None, "lateral_mm_sd": None},
     ),
     "muaps": m.Muap(**COMMON, unit=1, waveform=[[1.0, 2.0], [3.0, 4.0]], fs_hz=2048.0, before=1, spikes_used=20),
+    "event": m.Event(**COMMON, label="go", event_sample=120, event_t=1.25, blank_from=120, blank_to=140),
+    "signal": m.Signal(
+        **COMMON, name="cell:1", unit="Nm", fs_hz=80.0, value=[1.0, 2.5], value_sample=[97.75, 123.35],
+        value_t=[1.0, 1.5],
+    ),
 }  # fmt: skip
 CONTRACT = {
     "spikes": {"unit", "spike_sample", "spike_t", "margin"},
@@ -45,6 +50,8 @@ CONTRACT = {
         "reason", "spikes_used", "snr_db",
     },
     "muaps": {"unit", "waveform"},
+    "event": {"label", "event_sample", "event_t", "blank_from", "blank_to"},
+    "signal": {"name", "unit", "fs_hz", "value", "value_sample", "value_t"},
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What the hot thread puts into the ring, and what it says when the ring is full or the recorder is gone."""
 
+import base64
 import math
 from types import SimpleNamespace
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from myodrive.stream import recording as rec
+from myodrive.stream.beside import SignalState, Taken
 from myodrive.stream.hop import Hop
 from myodrive.stream.mask_worker import Swap
+from myodrive.stream.noted import NotedSignals, NotedWorker
 from myodrive.stream.recording import Recording, Tick
 from myodrive.stream.ring import Ring
 
@@ -27,8 +30,11 @@ class Scene:
         )
         self.pipeline = SimpleNamespace(masks=SimpleNamespace(swaps=[], fault=""))
         publisher = SimpleNamespace(dropped=0, topic=lambda kind: f"{kind}/emg".encode())
-        self.worker = rec.NotedWorker(SimpleNamespace(model=None, take=lambda: None, fault=lambda now: "", idle=True))
-        self.recording = Recording(self.ring, FS_HZ, self.source, self.pipeline, publisher, self.worker)
+        self.worker = NotedWorker(SimpleNamespace(model=None, take=lambda: None, fault=lambda now: "", idle=True))
+        self.signals = NotedSignals(SimpleNamespace(states=(), missed=0, look=lambda: None, take=lambda: self.coming))
+        self.recording = Recording(
+            self.ring, FS_HZ, self.source, self.pipeline, publisher, self.worker, signals=self.signals
+        )
         self.reporter = SimpleNamespace(state="live", newcomers=None)
         self.control = SimpleNamespace(answer=lambda word: {"word": word})
         self.recording.follow(self.reporter, self.control)
@@ -252,3 +258,23 @@ def test_a_reason_that_is_too_long_is_cut():
     ring = Ring(memoryview(bytearray(Ring.bytes_for(10))))
     rec.write_reason(ring, "ü" * 1000)
     assert rec.reason_in(ring) == "ü" * 256
+
+
+def test_what_was_taken_of_the_signals_stands_before_its_turn_to_the_bit(scene):
+    rng = np.random.default_rng(3)
+    places, values = rng.normal(0, 1e5, 50), rng.normal(0, 1e-5, 50)
+    scene.turn()
+    scene.signals._signals.states = (SignalState("cell", "on", "N", 80.0),)
+    scene.signals.look()
+    scene.coming = [Taken(0, False, places, values), Taken(2, True, places[:1], values[:1])]
+    assert scene.signals.take() is scene.coming
+    scene.turn()
+    scene.turn()
+    before, states, taken, (tick, _), after = scene.records()
+    assert isinstance(before, tuple)
+    assert isinstance(after, tuple)  # once
+    assert states["streams"] == [{"name": "cell", "state": "on", "unit": "N", "fs_hz": 80.0, "reason": ""}]
+    assert tick.number == 3
+    assert [one[:2] for one in taken["signals"]] == [[0, False], [2, True]]
+    found = [np.frombuffer(base64.b64decode(text)) for text in taken["signals"][0][2:]]
+    np.testing.assert_array_equal(found, [places, values])

@@ -44,6 +44,7 @@ def test_a_description_is_read_whole():
     assert found.dtype is np.float32
     assert found.labels == ("A1", "A2", "B1", "B2")
     assert found.units == ("uv", "mv", "v", "µv")
+    assert [found.unit_said(channel) for channel in range(4)] == ["uV", "mV", "V", "µV"]
     assert np.array_equal(found.positions, positions)
 
 
@@ -51,6 +52,7 @@ def test_a_stream_without_any_description_is_read_too():
     info = pylsl.StreamInfo("bare", "", 3, 1000, pylsl.cf_int16, "")
     found = describe(info)
     assert (found.labels, found.units, found.positions) == (None, ("", "", ""), None)
+    assert found.unit_said(2) == ""
     assert found.dtype is np.int16
 
 

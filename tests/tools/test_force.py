@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from myodrive.tools.force import force_at
+from myodrive.tools.force import force_at, on_axis
 
 FS_HZ = 2048.0
 STAMPS = 1000.0 + np.arange(4096) / FS_HZ  # s
@@ -52,3 +54,37 @@ def test_a_single_value_holds_for_all_and_none_is_refused():
         force_at(np.empty(0), np.empty(0), STAMPS, FS_HZ)
     with pytest.raises(ValueError, match="2 for 1"):
         force_at(np.zeros(1), np.zeros(2), STAMPS, FS_HZ)
+
+
+@given(rate=st.floats(0.99, 5.0), begin=st.floats(-5, 5), samples=st.integers(1, 300))
+def test_as_fast_a_force_is_the_nearest_value_to_the_bit(rate, begin, samples):
+    axis = np.arange(samples, dtype=np.float64)
+    places = begin + np.arange(0, samples + 10, 1 / rate)
+    values = np.random.default_rng(0).normal(size=len(places))
+    found = on_axis(axis, places, values, slower=False)
+    away = np.abs(axis[:, None] - places)
+    nearest = values.astype(np.float32)[None].repeat(samples, 0)[np.arange(samples), away.argmin(axis=1)]
+    tie = np.sort(away, axis=1)[:, :2]
+    clear = tie[:, 1] - tie[:, 0] > 1e-9
+    np.testing.assert_array_equal(found[clear], nearest[clear])
+
+
+def test_a_slower_force_is_a_straight_line_between_its_values_and_flat_beyond():
+    found = on_axis(np.arange(10.0), np.array([2.0, 6.0]), np.array([1.0, 3.0]), slower=True)
+    np.testing.assert_allclose(found, [1, 1, 1, 1.5, 2, 2.5, 3, 3, 3, 3])
+
+
+@pytest.mark.parametrize("slower", [False, True])
+def test_what_pauses_for_long_is_no_number_in_between(slower):
+    places = np.concatenate([np.arange(10.0, 30.0), np.arange(50.0, 70.0), [75.0]])
+    found = on_axis(np.arange(100.0), places, np.ones(len(places)), slower, longest=6.0)
+    known = np.zeros(100, bool)
+    known[4:30] = known[50:82] = True
+    np.testing.assert_array_equal(np.isfinite(found), known)
+
+
+@pytest.mark.parametrize("longest", [np.inf, 3.0])
+def test_one_value_alone_is_everywhere_or_near_it(longest):
+    found = on_axis(np.arange(10.0), np.array([5.0]), np.array([7.0]), True, longest)
+    assert np.isfinite(found).sum() == (10 if longest == np.inf else 7)
+    assert set(found[np.isfinite(found)].tolist()) == {7.0}

@@ -1,41 +1,47 @@
 """A session folder where a recording is expected: the same samples, in the stream's columns, or a refusal."""
 
+import base64
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.errors import RecordingError
 from myodrive.stream.messages import Event, encode
-from myodrive.stream.recording import TICK, TICK_FORM, Tick
+from myodrive.stream.recording import EVENT, EVENT_FORM, TICK, TICK_FORM, Tick
 from myodrive.tools.events import Mark
 from myodrive.tools.recording import read_recording
 from myodrive.tools.segments import SegmentWriter
 from myodrive.tools.session_file import DECODER, MESSAGE, MESSAGES, RAW, TOPIC_LENGTH
 from myodrive.tools.session_info import SessionInfo, write_info
 
-HOP = 64
+HOP, FS_HZ = 64, 2048.0
+
+
+def text(values):
+    return base64.b64encode(np.array(values, "<f8").tobytes()).decode()
 
 
 @pytest.fixture
 def session_of(decoder_path, tmp_path):
     """Function that writes a session of some EMG, float32 (samples, channels), with gaps (hop: periods lost)."""
 
-    def make(emg, gaps=None, missing=()):
+    def make(emg, gaps=None, missing=(), signals=(), events=lambda n: []):
         decoder = read_decoder(decoder_path)
         info = SessionInfo(
             version=1, session="s", stream="emg", fs_hz=decoder.info.fs_hz, channels=list(decoder.info.channels.index),
             decoder_sha256=decoder.sha256, hop=HOP, provider="cpu", whitening="folded", gain=None,
             drive_rate_hz=100.0, smoothing_s=0.08, fallback="none", parameters_sha256=None, why_no_parameters="",
-            clock=(0.0, 0.0), created_by={},
+            clock=(0.0, 0.0), created_by={}, signals=list(signals),
         )  # fmt: skip
         folder = tmp_path / "session"
         folder.mkdir()
         write_info(folder, info)
         shutil.copy(decoder_path, folder / DECODER)
         writer = SegmentWriter(folder, RAW)
-        taken = lost = 0
+        taken = lost = number = 0
         for n, first in enumerate(range(0, len(emg), HOP)):
             block = np.ascontiguousarray(emg[first : first + HOP])
             before = (gaps or {}).get(n, 0)
@@ -43,9 +49,15 @@ def session_of(decoder_path, tmp_path):
             fields = dict.fromkeys(Tick._fields, 0) | {
                 "kind": TICK, "number": n, "samples": len(block), "channels": emg.shape[1],
                 "first_sample": taken + lost, "lost_before": before, "samples_in": taken + len(block),
-                "samples_lost": lost, "period": 1e-3,
+                "samples_lost": lost, "period": 1 / FS_HZ,
             }  # fmt: skip
             taken += len(block)
+            for event in events(n):
+                body = msgspec.json.encode(event)
+                writer.append(EVENT, EVENT_FORM.pack(EVENT, number, len(body)), body)
+                number += 1
+            fields["number"], fields["newest"] = number, 50.0 + (taken - 1) / FS_HZ
+            number += 1
             if n not in missing:
                 writer.append(TICK, TICK_FORM.pack(*Tick(**fields)), block.tobytes())
         writer.flush()
@@ -99,3 +111,57 @@ def test_a_session_that_is_too_short_is_refused(session_of, muscle):
 def test_any_other_folder_is_refused(tmp_path):
     with pytest.raises(RecordingError, match="is a folder"):
         read_recording(tmp_path)
+
+
+def force_of(session_of, muscle, name, rate_hz, value, first_s=0.0, last_s=9.0, seconds=3.0):
+    """The force of a session whose signal `value(t)` came 20 ms late, every tenth hop."""
+    times = np.arange(first_s, min(last_s, seconds), 1 / rate_hz)
+    sent = 0
+
+    def events(n):
+        nonlocal sent
+        if n == 0:
+            streams = [{"state": "on", "unit": "N", "fs_hz": rate_hz}, {"state": "on"}]
+            return [{"event": "signal streams", "streams": streams}]
+        if n % 10:
+            return []
+        come = int(np.searchsorted(times, (n + 1) * HOP / FS_HZ - 0.02))
+        part = times[sent:come]
+        sent = come
+        other = [1, False, text([50.0]), text([-99.0])]
+        return [{"event": "signals", "signals": [other, [0, False, text(50.0 + part), text(value(part))]]}]
+
+    emg = muscle.emg[: round(seconds * FS_HZ)]
+    return read_recording(session_of(emg, signals=[name, "other"], events=events))
+
+
+@pytest.mark.parametrize("rate_hz", [10.0, 80.0, 2048.0, 10_000.0])
+def test_the_first_signal_is_its_force(session_of, muscle, rate_hz):
+    found = force_of(session_of, muscle, "cell", rate_hz, lambda t: 5.0 * t)
+    assert (found.force_unit, found.force.dtype) == ("N", np.float32)
+    inside = slice(0, round(2.6 * FS_HZ))
+    np.testing.assert_allclose(
+        found.force[inside], 5.0 * np.arange(len(found.force))[inside] / FS_HZ, atol=5.0 * 0.51 / FS_HZ
+    )
+
+
+def test_a_signal_that_came_late_or_ended_soon_is_no_number_before_and_after(session_of, muscle):
+    found = force_of(session_of, muscle, "cell", 100.0, np.ones_like, first_s=1.5, last_s=1.7, seconds=3.0)
+    known = np.flatnonzero(np.isfinite(found.force)) / FS_HZ
+    assert (known.min(), known.max()) == pytest.approx((0.5, 2.69), abs=0.01)
+    assert set(found.force[np.isfinite(found.force)].tolist()) == {1.0}
+
+
+def test_a_channel_of_the_emgs_stream_is_its_force_sample_for_sample(session_of, muscle):
+    values = np.random.default_rng(0).normal(size=4096)
+
+    def events(n):
+        samples = np.arange(n * HOP, (n + 1) * HOP, dtype=np.float64)
+        return [{"event": "signals", "signals": [[0, True, text(samples), text(values[n * HOP : (n + 1) * HOP])]]}]
+
+    found = read_recording(session_of(muscle.emg[:4096], signals=["70"], events=events))
+    np.testing.assert_array_equal(found.force, values.astype(np.float32))
+
+
+def test_without_a_signal_there_is_no_force(session_of, muscle):
+    assert read_recording(session_of(muscle.emg[:4096])).force is None

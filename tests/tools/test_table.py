@@ -4,7 +4,18 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from myodrive.stream.messages import Drive, Latency, Params, Spikes, Status, UnitEntry, Units
+from myodrive.stream.messages import (
+    Drive,
+    Event,
+    Latency,
+    Params,
+    Signal,
+    SignalEntry,
+    Spikes,
+    Status,
+    UnitEntry,
+    Units,
+)  # fmt: skip
 from myodrive.tools.table import Picture
 
 NO_LATENCY = Latency(p50=1.0, p99=2.0, p999=3.0, max=4.0, hist=[])
@@ -125,3 +136,24 @@ def test_discharges_leave_the_raster_with_time(picture):
 def test_any_width_can_be_drawn(picture, width):
     picture.take(Spikes(t=10.0, unit=[0, 1], spike_sample=[1, 2], spike_t=[9.0, 10.5], margin=[1.0, 1.0]))
     assert shown(picture, width=width)
+
+
+def test_the_last_marker_and_the_newest_value_of_each_signal_are_shown(picture):
+    entries = [
+        SignalEntry(name="cell:1", state="on"), SignalEntry(name="70", state="on"),
+        SignalEntry(name="knee", state="waiting", reason="no such channel"),
+    ]  # fmt: skip
+    picture.take(status(events="on", events_in=3, signals=entries))
+    assert "cell:1: no value yet" in shown(picture, width=200)
+    picture.take(Event(label="go", event_sample=4096, event_t=2.0))
+    for name, unit, values in (("cell:1", "N", [1.0, 12.345]), ("70", "", [-3.0])):
+        picture.take(Signal(name=name, unit=unit, fs_hz=80.0, value=values, value_sample=values, value_t=values))
+    text = shown(picture, width=200)
+    for words in ('events on, 3 so far, "go" at sample 4096', "cell:1: 12.35 N", "70: -3", "knee: waiting (no such"):
+        assert words in text
+
+
+def test_any_number_of_names_takes_no_more_room(picture):
+    for n in range(100):
+        picture.take(Signal(name=str(n), unit="", fs_hz=1.0, value=[1.0], value_sample=[1.0], value_t=[1.0]))
+    assert len(picture.signals) == 4

@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
         if args.table:
             watch(args.connect, stop=lambda _: over(), keys=keys)
             return 0
-        topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/"]
+        topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/", "event/", "signal/"]
         subscriber = Subscriber(args.connect, topics, keys)
         received = told = restarts = 0
         try:
@@ -82,10 +82,21 @@ def _line(kind: str, fields: dict[str, Any]) -> str:
     shown = {key: value for key, value in fields.items() if key not in ("v", "session", "t_pub", "latency_ms")}
     if kind == "muaps":
         shown["waveform"] = f"{len(fields['waveform'])}x{len(fields['waveform'][0])} uV, {_extent(fields['waveform'])}"
+    if kind == "signal":
+        shown = _of_a_signal(shown)
     texts = {key: _short(value) for key, value in shown.items() if not key.endswith("_sd")}
     for key in [key for key in shown if key.endswith("_sd") and shown[key] is not None]:
         texts[key.removesuffix("_sd")] += f"±{shown[key]:.2g}"
     return f"{kind:<7} " + "  ".join(f"{key}={text}" for key, text in texts.items())
+
+
+def _of_a_signal(fields: dict[str, Any]) -> dict[str, Any]:
+    """A signal's message with its lists as how many there are, and the newest."""
+    value, place, t = (fields[key] for key in ("value", "value_sample", "value_t"))
+    ends = {"value_sample": place[-1], "value_t": t[-1]} if value and place and t else {}
+    said = f"{len(value)}, {_short(min(value))} to {_short(max(value))}" if value else "0"
+    others = {key: text for key, text in fields.items() if key not in ("value_sample", "value_t")}
+    return others | {"value": said} | ends
 
 
 def _extent(waveform: list[list[float]]) -> str:

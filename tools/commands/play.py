@@ -33,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--counter", action="store_true", help='one channel more that counts samples (for --counter of "run")'
     )
+    parser.add_argument(
+        "--force-stream", metavar="NAME[:HZ]",
+        help='force of the file as a second stream, at 100 Hz or HZ (for --signal of "run")',
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was sent as one JSON object at the end")
     faults = parser.add_argument_group(
         "faults",
@@ -53,7 +57,7 @@ def main(args: argparse.Namespace) -> int:
     played = play_file(
         args.file, args.name, args.source_id, part=args.part, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
         dtype=args.dtype, unit=args.unit, step_uv=args.step_uv, wait_for_consumers_s=args.wait_for_consumers,
-        faults=args.fault, fault_seed=args.fault_seed, counter=args.counter,
+        faults=args.fault, fault_seed=args.fault_seed, counter=args.counter, force_stream=args.force_stream,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
     if args.json:

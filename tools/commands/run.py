@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+from ...stream.beside import MOST_SIGNALS, wanted_signals
 from ...stream.decoder_file import read_decoder
 from ...stream.drive import DriveSettings
 from ...stream.endpoints import reached_here
@@ -57,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--blank", type=blank, action="append", default=[], metavar="LABEL=MS",
         help="no discharges for so many ms after such a marker of --events; * and ? stand for anything",
     )  # fmt: skip
+    parser.add_argument(
+        "--signal", action="append", default=[], metavar="NAME[:CH]",
+        help="LSL stream of a force or an angle, or CH, a channel of the EMG's, put on the samples and published; "
+        f"{MOST_SIGNALS} times at most",
+    )  # fmt: skip
     parser.add_argument("--record", metavar="DIR", help="keep samples, messages and decoder in a new folder")
     parser.add_argument(
         "--lsl", action="store_true",
@@ -87,6 +93,7 @@ def main(args: argparse.Namespace) -> int:
         gain=args.gain, counter=args.counter, drive=DriveSettings(args.drive_rate, args.smoothing, args.fallback),
         wait_s=args.wait, seconds=args.seconds, params=args.params, open_network=args.open_network, curve=args.curve,
         record=args.record, events=args.events, blank=tuple(args.blank),
+        signals=wanted_signals(args.signal, args.stream),
     )  # fmt: skip
     decoder = read_decoder(args.decoder)
     shows_table = not (args.quiet or args.json) and sys.stderr.isatty()

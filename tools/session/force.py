@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...stream.beside import wanted_channel
 from ...stream.errors import OptionError, StreamError
 from ...stream.finder import MISSING_S, missing, open_stream, resolve
 from ..force import force_at
@@ -60,7 +61,7 @@ class ForceStream:
                 f'stream "{name}" has {source.channels} channel(s), counted from 0, and no channel {channel} of a '
                 "force: correct --force"
             )
-        self.unit, self.fs_hz = source.units[channel], source.fs_hz
+        self.unit, self.fs_hz = source.unit_said(channel), source.fs_hz
         self._name, self._channel = name, channel
         self._lock = threading.Lock()
         self._stamps: list[float] = []
@@ -138,11 +139,3 @@ class ForceStream:
         finally:
             self._ended.set()
             self._inlet.close_stream()
-
-
-def wanted_channel(wanted: str, emg_stream: str) -> tuple[str, int]:
-    """Name of the stream and channel that --force names."""
-    if wanted.isdecimal():
-        return emg_stream, int(wanted)
-    name, colon, channel = wanted.rpartition(":")
-    return (name, int(channel)) if colon and name and channel.isdecimal() else (wanted, 0)

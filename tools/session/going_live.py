@@ -41,6 +41,7 @@ def run_command(
     command += ["--record", str(record)]
     for option, value in (
         ("--gain", chosen.gain), ("--counter", chosen.counter), ("--seconds", seconds), ("--events", events),
+        ("--signal", chosen.force),
     ):  # fmt: skip
         command += [] if value is None else [option, f"{value:.9g}" if isinstance(value, float) else str(value)]
     return command, record

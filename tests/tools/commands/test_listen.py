@@ -100,3 +100,11 @@ def test_nobody_there_is_1_and_says_so(myodrive, address):
 @pytest.mark.parametrize("options", [(), ("--table",)])
 def test_what_is_no_address_is_refused(myodrive, where, options):
     assert myodrive("listen", "--connect", where, "--seconds", "1", *options).refused("cannot be connected to")
+
+
+def test_a_signal_is_one_line_however_many_values_it_has():
+    values = [0.5 * n for n in range(200)]
+    fields = {"name": "cell", "value": values, "value_sample": values, "value_t": values}
+    assert _line("signal", fields) == "signal  name=cell  value=200, 0 to 99.5  value_sample=99.5  value_t=99.5"
+    empty = {"name": "cell", "value": [], "value_sample": [], "value_t": []}
+    assert _line("signal", empty) == "signal  name=cell  value=0"

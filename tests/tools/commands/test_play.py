@@ -25,6 +25,8 @@ def test_json_is_one_object_at_the_end(myodrive, muscle_path, unique):
         (("--dtype", "int16", "--unit", "V"), "int16"),
         (("--step-uv", "0.5"), "unit"),
         (("--name", ""), "name"),
+        (("--force-stream", "cell"), "no force"),
+        (("--force-stream", "cell:0"), "NAME:HZ"),
     ],
 )
 def test_options_that_cannot_be_played_are_refused(myodrive, muscle_path, options, word):

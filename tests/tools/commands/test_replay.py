@@ -137,6 +137,27 @@ def test_markers_stand_on_the_samples_whose_time_is_theirs(recorded, muscle):
             assert event["event_sample"] <= last[0]
 
 
+def test_a_session_recorded_before_there_were_signals_is_read_as_ever(session, myodrive):
+    info = msgspec.json.decode((session / "session.json").read_bytes())
+    assert info.pop("signals") == []
+    (session / "session.json").write_bytes(msgspec.json.encode(info))
+    found = list(Session(session).messages())
+    for path in session.glob(f"{MESSAGES}-*"):
+        path.unlink()
+    writer = SegmentWriter(session, MESSAGES)
+    for topic, body in found:
+        message = msgspec.msgpack.decode(body)
+        old = {name: value for name, value in message.items() if not name.startswith("signals")}
+        writer.append(MESSAGE, TOPIC_LENGTH.pack(len(topic)), topic, msgspec.msgpack.encode(old))
+    writer.flush()
+    writer.close()
+    said = myodrive("replay", session, "--check", "--json")
+    assert said.code == 0, (said.out, said.err)
+    assert said.json["check"]["rounding"] == 0
+    assert said.json["check"]["compared"]["drive"] > 100 * LIVE_S
+    assert b"signal" not in (session / "raw-0000.myo").read_bytes()
+
+
 def test_another_decoding_is_noticed_and_named(session, myodrive, monkeypatch):
     monkeypatch.setattr(module, "swaps_of", lambda session: [Swap(4096, (0, 1, 2, 3), False)])
     said = myodrive("replay", session, "--check")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myodrive.stream.messages import Drive, Emg, Latency, Muap, Params, Spikes, Status, UnitEntry, Units
+from myodrive.stream.messages import Drive, Emg, Event, Latency, Muap, Params, Signal, Spikes, Status, UnitEntry, Units
 from myodrive.tools.dashboard.board import (
     DRIVE_KEPT,
     EMG_BINS_KEPT,
@@ -114,6 +114,16 @@ def test_memory_is_of_fixed_size(board):
     assert len(board.spikes.since(0)["t"]) == SPIKES_KEPT
     assert len(board.traces.since(0)["t"]) <= DRIVE_KEPT
     assert len(board.emg.ring.since(0)["low"]) == EMG_BINS_KEPT
+
+
+def test_what_the_page_does_not_draw_changes_nothing_but_that_something_was_heard(board):
+    board.take(units())
+    board.take(status(1.0))
+    before = dict(board.versions)
+    board.take(Signal(session="s", t_pub=2.0, name="cell", unit="N", fs_hz=80.0, value=[], value_sample=[], value_t=[]))
+    board.take(Event(session="s", t_pub=2.0, label="go", event_sample=1, event_t=1.0))
+    assert board.versions == before
+    assert board.silent_s() == 0.0
 
 
 def test_silence_is_said_and_noted_once(board, clock):

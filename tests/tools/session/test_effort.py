@@ -6,7 +6,7 @@ import pytest
 from myodrive.stream.source_info import SourceInfo
 from myodrive.tools.session.effort import Envelope, Scale, scale_of
 from myodrive.tools.session.electrodes import Electrodes
-from myodrive.tools.session.force import ForceStream, wanted_channel
+from myodrive.tools.session.force import ForceStream
 from myodrive.tools.stream_blocks import Block
 
 FS_HZ = 2048.0
@@ -54,13 +54,6 @@ def test_a_scale_is_rest_at_0_and_the_highest_half_second_at_1():
 def test_a_scale_without_any_effort_still_divides():
     assert np.isfinite(scale_of(np.zeros(4096), FS_HZ).level(np.zeros(3))).all()
     assert Scale(0.0, 1.0).level(np.array([0.5])) == 0.5
-
-
-@pytest.mark.parametrize(
-    ("text", "found"), [("3", ("emg", 3)), ("cell", ("cell", 0)), ("cell:2", ("cell", 2)), ("a:b", ("a:b", 0))]
-)
-def test_a_force_is_a_stream_a_channel_of_one_or_a_channel_of_the_emg(text, found):
-    assert wanted_channel(text, "emg") == found
 
 
 @pytest.fixture
