@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..stream.errors import ParameterModelError
+from .quiet import without_remarks_on_itself
 from .template import IR_VERSION, OPSET, strip
 
 if TYPE_CHECKING:
@@ -75,26 +75,26 @@ def exported(encoder: Encoder, metadata: dict[str, Any], examples: tuple[torch.T
     """The file's bytes: any batch, any number of channels, any window."""
     import torch
 
-    warnings.filterwarnings("ignore", message=".*axis name.*shares the same shape constraints")  # said on purpose
     batch, channels, samples = (torch.export.Dim(name, min=1) for name in ("batch", "channels", "samples"))
     fixed = torch.export.Dim.STATIC
-    program = torch.onnx.export(
-        encoder.eval(),
-        tuple(example[:2] if i < 4 else example for i, example in enumerate(examples)),
-        input_names=list(INPUTS),
-        output_names=list(OUTPUTS),
-        dynamic_shapes=(
-            {0: batch, 1: channels, 2: samples},
-            {0: batch, 1: channels},
-            {0: batch, 1: channels, 2: fixed},
-            {0: batch, 1: channels},
-            {0: samples, 1: fixed},
-        ),
-        opset_version=OPSET,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with without_remarks_on_itself():
+        program = torch.onnx.export(
+            encoder.eval(),
+            tuple(example[:2] if i < 4 else example for i, example in enumerate(examples)),
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_shapes=(
+                {0: batch, 1: channels, 2: samples},
+                {0: batch, 1: channels},
+                {0: batch, 1: channels, 2: fixed},
+                {0: batch, 1: channels},
+                {0: samples, 1: fixed},
+            ),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     strip(model)

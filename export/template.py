@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..stream.decoder_file import BLOCK
+from .quiet import without_remarks_on_itself
 
 if TYPE_CHECKING:
     import onnx
@@ -35,16 +36,17 @@ def export_template() -> onnx.ModelProto:
     from ..models.decoder import LinearDecoder
 
     decoder = LinearDecoder(torch.zeros(PLACEHOLDER_WIDTH, PLACEHOLDER_UNITS)).eval()
-    program = torch.onnx.export(
-        decoder,
-        (torch.zeros(BLOCK, PLACEHOLDER_WIDTH),),
-        input_names=["window"],
-        output_names=["sources"],
-        opset_version=OPSET,
-        dynamo=True,
-        external_data=False,  # True, the default, would put the filters into a second file
-        verbose=False,
-    )
+    with without_remarks_on_itself():
+        program = torch.onnx.export(
+            decoder,
+            (torch.zeros(BLOCK, PLACEHOLDER_WIDTH),),
+            input_names=["window"],
+            output_names=["sources"],
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,  # True, the default, would put the filters into a second file
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     strip(model)

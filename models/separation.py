@@ -130,16 +130,26 @@ def for_length(limits: FiringLimits, seconds: float) -> FiringLimits:
     return replace(limits, min_discharges=round(limits.min_discharges * min(1.0, seconds / USUAL_S)))
 
 
+def check_length(seconds: float, settings: SearchSettings = DEFAULT) -> None:
+    """Refuse a recording that is too short for a decoder.
+
+    Raises
+    ------
+    CalibrationError
+    """
+    needed = 3 * settings.edge_s + 1
+    if seconds < needed:
+        raise CalibrationError(
+            f"the recording is {seconds:.1f} s long and a decoder needs at least {needed:.0f} s, "
+            "better 20 s: record a longer contraction"
+        )
+
+
 def usable_channels(
     emg: NDArray[np.float32], settings: SearchSettings, *, fs_hz: float, excluded: Sequence[int] | None
 ) -> NDArray[np.int64]:
     """Channels to learn from, once the recording has been checked; raises CalibrationError."""
-    needed = 3 * settings.edge_s + 1
-    if emg.ndim != 2 or len(emg) < needed * fs_hz:
-        raise CalibrationError(
-            f"the recording is {len(emg) / fs_hz:.1f} s long and a decoder needs at least {needed:.0f} s, "
-            "better 20 s: record a longer contraction"
-        )
+    check_length(len(emg) / fs_hz, settings)
     kept = np.setdiff1d(np.arange(emg.shape[1]), np.asarray(() if excluded is None else excluded, np.int64))
     bad = kept[~np.isfinite(emg[:, kept]).all(axis=0)]
     if len(bad):

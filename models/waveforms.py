@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stream.average import add_window, noise_of_average, snr_db, window_samples
+from ..stream.average import add_window
+from ..stream.average_window import noise_of_average, snr_db, window_samples
 from .peeling import subtract, waveforms
 
 Train = NDArray[np.int64]

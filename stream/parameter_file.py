@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .average import window_samples
+from .average_window import window_samples
 from .decoder_file import FilterSettings
 from .errors import ParameterModelError
 from .geometry import Geometry

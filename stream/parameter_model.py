@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .average import SNR_WINDOW_S, snr_db, window_samples
+from .average_window import SNR_WINDOW_S, snr_db, window_samples
 from .decoder_file import FilterSettings
 from .errors import MismatchError, ParameterModelError
 from .geometry import Geometry

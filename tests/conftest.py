@@ -56,6 +56,35 @@ def free_address():
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Function that gives a folder of this name, filled by one of the processes that share the tests, for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made_once(name: str, fill, seconds: float = 200.0) -> Path:
+        folder, lock = shared / name, shared / f"{name}.lock"
+        deadline = time.monotonic() + seconds
+        while not folder.is_dir():
+            try:
+                lock.mkdir()
+            except FileExistsError:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"another process is not done with {folder}") from None
+                time.sleep(0.05)
+                continue
+            try:
+                if not folder.is_dir():  # finished between the two looks
+                    partial = tmp_path_factory.mktemp(name)
+                    fill(partial)
+                    partial.rename(folder)
+            finally:
+                lock.rmdir()
+        return folder
+
+    return made_once
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of the larger recordings; a test that asks for it is not collected where there is none."""
     return SHARED_DATA

@@ -27,7 +27,8 @@ from ..stream.pipeline import Pipeline
 from .bench_channels import simulate_muscle
 from .calibration_source import from_file
 from .faults import Fault, FaultPlan
-from .recording import BUNDLED, read_recording
+from .hdf5_reading import read_recording
+from .recording import BUNDLED
 from .score import TOLERANCE_S
 
 FAULTS = {

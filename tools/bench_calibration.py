@@ -9,8 +9,9 @@ from pathlib import Path
 from ..stream.decoder_file import read_decoder
 from ..stream.pipeline import Pipeline
 from .commands.decode import decode, selected
+from .hdf5_reading import read_recording
 from .processes import json_of
-from .recording import BUNDLED, read_recording
+from .recording import BUNDLED
 from .score import score_trains
 
 

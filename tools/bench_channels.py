@@ -29,7 +29,8 @@ from ..stream.pipeline import Pipeline
 from ..stream.stages import StageMaker
 from .calibration_source import from_file
 from .grids import grid
-from .recording import BUNDLED, read_recording
+from .hdf5_reading import read_recording
+from .recording import BUNDLED
 from .score import MAX_SHIFT_S, TOLERANCE_S
 from .simulated_file import write_simulation
 

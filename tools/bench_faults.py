@@ -26,10 +26,11 @@ from ..stream.messages import Drive, Message, Spikes, Status
 from ..stream.pipeline import Pipeline
 from .commands.decode import decode, selected
 from .faults import ON_SAMPLES, Fault, FaultPlan
+from .hdf5_reading import read_recording
 from .parameters import NONE
 from .ports import control_address, free_port_pair
 from .processes import decoder_of, finish, output_of, start
-from .recording import BUNDLED, Recording, read_recording
+from .recording import BUNDLED, Recording
 from .subscriber import STALE_S, Subscriber, ask
 
 START_S = 60.0

@@ -24,9 +24,10 @@ from ..stream.errors import StreamError
 from ..stream.messages import Params, Spikes, decode
 from ..stream.pipeline import Pipeline
 from .bench_throughput import stage_costs
+from .hdf5_reading import read_recording
 from .ports import control_address, free_port_pair
 from .processes import decoder_of, finish, output_of, start
-from .recording import BUNDLED, read_recording
+from .recording import BUNDLED
 from .subscriber import ask
 from .synthetic_decoder import with_units
 

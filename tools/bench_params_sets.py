@@ -23,7 +23,8 @@ from ..models.forward.half_space import HalfSpace
 from ..models.forward.planar_layers import PlanarLayers
 from ..models.forward.waveform import WaveformModel, Window
 from ..models.waveforms import UnitAverage
-from ..stream.average import MEMORY, SNR_WINDOW_S, window_samples
+from ..stream.average import MEMORY
+from ..stream.average_window import SNR_WINDOW_S, window_samples
 from ..stream.decoder_file import FilterSettings
 from ..stream.filter import CausalFilter
 from ..stream.geometry import Geometry

@@ -22,8 +22,9 @@ from ..stream.decoder_file import Decoder, read_decoder
 from ..stream.pipeline import Pipeline
 from .commands.decode import decode, selected
 from .faults import Fault, FaultPlan
+from .hdf5_reading import read_recording
 from .processes import decoder_of
-from .recording import BUNDLED, read_recording
+from .recording import BUNDLED
 
 SEGMENT = 256  # samples of a spectrum
 SMOOTHED = 8  # bins to each side: three times as many independent values as channels at the least

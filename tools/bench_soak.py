@@ -19,10 +19,11 @@ import numpy as np
 
 from ..stream.errors import StreamError
 from ..stream.geometry import Geometry
+from .hdf5_writing import write_recording
 from .hostile_files import resident_bytes
 from .ports import control_address, free_port_pair
 from .processes import finish, output_of, start
-from .recording import Recording, write_recording
+from .recording import Recording
 from .subscriber import ask
 from .synthetic_decoder import synthetic_decoder, synthetic_emg
 

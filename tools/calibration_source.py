@@ -117,8 +117,6 @@ def from_stream(
     OptionError
         Neither the stream nor an option says where the electrodes are.
     """
-    if not 1 <= seconds <= 3600:
-        raise OptionError(f"{seconds:g} s cannot be calibrated on: give 10 to 60 s")
     source = describe_stream(name, say)
     index = [c for c in range(source.channels) if c != counter] if channels is None else channels
     _check_selection(index, range(source.channels), f'stream "{name}"')

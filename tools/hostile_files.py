@@ -20,7 +20,7 @@ from ..stream.decoder_file import read_decoder
 from ..stream.errors import MyodriveError
 from ..stream.parameter_file import read_parameter_file
 from .damage import damaged_copy
-from .recording import read_recording
+from .hdf5_reading import read_recording
 from .replay import replay
 from .replay_compare import compare
 from .session_file import Session

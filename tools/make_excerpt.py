@@ -13,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..stream.errors import MyodriveError
-from .recording import BUNDLED, Recording, read_recording, write_recording
+from .hdf5_reading import read_recording
+from .hdf5_writing import write_recording
+from .recording import BUNDLED, Recording
 
 END_S = 29.5
 STEP_UV = 0.5  # the Quattrocento's step is 5 V / 2**16 / 150 = 0.5086 uV: at 0.5 uV no two of its values become one

@@ -16,7 +16,7 @@ from ..models.encoder.calibration import Calibrated, calibrate_uncertainty
 from ..models.encoder.draws import SPACINGS_MM, WIDE
 from ..models.encoder.quantities import GRIDS_ONLY, NAMES, REPORTED
 from ..models.encoder.training import FREQUENCIES_HZ, LOG, Training
-from ..stream.average import AFTER_S, BEFORE_S
+from ..stream.average_window import AFTER_S, BEFORE_S
 from .whole_file import written_whole
 
 ROWS, CHANNELS = (5, 32), (5, 320)

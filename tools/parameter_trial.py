@@ -43,41 +43,50 @@ def try_apart(file: ParameterFile, info: DecoderInfo) -> None:
     """
     array = _Array(file.path, info.fs_hz, info.channels, info.filter, info.montage)
     try:
-        done = subprocess.run(
-            python_command(__name__),
-            input=msgspec.json.encode(array) + b"\n" + file.raw, capture_output=True, timeout=TIME_S, check=False,
-        )  # fmt: skip
+        code, told = _tried(msgspec.json.encode(array) + b"\n" + file.raw)
     except subprocess.TimeoutExpired:
         raise ParameterModelError(
             f'the parameter model "{file.path}" was not done with one waveform in {TIME_S:g} s: choose another, or none'
         ) from None
-    if done.returncode:
+    if code:
         raise ParameterModelError(
             f'the parameter model "{file.path}" crashes or needs too much memory when it is run: choose another'
         )
-    refusal = done.stdout[:LARGEST_ANSWER].decode("utf-8", "replace")
+    refusal = told[:LARGEST_ANSWER].decode("utf-8", "replace")
     if refusal:
         raise ParameterModelError(refusal)
 
 
+def _tried(given: bytes) -> tuple[int, bytes]:
+    """How the other process ended, and what it said."""
+    done = subprocess.run(python_command(__name__), input=given, capture_output=True, timeout=TIME_S, check=False)
+    return done.returncode, done.stdout
+
+
 def main() -> int:
-    """Run the model that comes in; print why it cannot be run, or nothing."""
+    """Run the model that comes in, with so much memory; print why it cannot be run, or nothing."""
     with contextlib.suppress(ImportError):
         import resource
 
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-    line, _, raw = sys.stdin.buffer.read().partition(b"\n")
+    print(refusal_of(sys.stdin.buffer.read()), end="")
+    return 0
+
+
+def refusal_of(given: bytes) -> str:
+    """Why the model cannot be run, empty where it can; `given` is what this process is given."""
+    line, _, raw = given.partition(b"\n")
     array = msgspec.json.decode(line, type=_Array)
     try:
         file = parameter_file_from_bytes(raw, array.path)
         ParameterModel(file, array.fs_hz, array.channels.geometry(), array.filter, array.montage)
     except ParameterModelError as error:
-        print(str(error), end="")
+        return str(error)
     except MismatchError:
         pass
-    return 0
+    return ""
 
 
 if __name__ == "__main__":

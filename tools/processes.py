@@ -15,6 +15,7 @@ import msgspec
 from ..stream.errors import StreamError
 
 CLI = "myodrive.tools.cli"
+ASKED_EVERY_S = 0.1  # whether to stop, while a command runs
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
@@ -64,19 +65,30 @@ def output_of(process: subprocess.Popen[bytes], timeout_s: float) -> bytes:
     return out
 
 
-def json_of(arguments: list[str]) -> dict[str, Any]:
+def json_of(arguments: list[str], stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
     """Run one of our commands to its end, its progress shown, and read the JSON it prints.
 
     Raises
     ------
     SystemExit
         It failed, and has said why on stderr: there is nothing to add.
+    KeyboardInterrupt
+        It was ended because `stop` said so.
     """
-    command = python_command(CLI, *arguments)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
-    if done.returncode != 0:
+    process = subprocess.Popen(python_command(CLI, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    out = None
+    try:
+        while out is None:
+            try:
+                out = process.communicate(timeout=ASKED_EVERY_S)[0]
+            except subprocess.TimeoutExpired:
+                if stop():
+                    raise KeyboardInterrupt from None
+    finally:
+        finish(process)
+    if process.returncode != 0:
         raise SystemExit(1)
-    return dict(msgspec.json.decode(done.stdout))
+    return dict(msgspec.json.decode(out))
 
 
 def decoder_of(recording: str, given: str | None, folder: str | Path, progress: Callable[[float, str], None]) -> str:

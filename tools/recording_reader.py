@@ -93,24 +93,29 @@ def read_apart(
     path, wanted = Path(path), wanted or Wanted(allow_nan, need_places, part)
     if "\0" in str(path) or not path.exists() or (path.is_dir() and kind_of(path) == "session"):
         return read_any(path, wanted)  # nothing that a library would read
-    options = msgspec.json.encode(wanted).decode()
-    command = [sys.executable, "-P", "-m", __name__, str(path), options]
     with tempfile.TemporaryFile() as out:
         try:
             limit = TIME_S + _bytes_of(path) / BYTES_A_SECOND
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit, check=False
-            )
+            code = _hand_over(path, wanted, out, limit)
         except subprocess.TimeoutExpired:
             raise RecordingError(
                 f'"{path}" keeps its reader busy for more than {limit:.0f} s, it is damaged: choose another file.'
             ) from None
         out.seek(0)
-        if done.returncode == NOT_HANDED_OVER:
+        if code == NOT_HANDED_OVER:
             raise RecordingError(f'"{path}" cannot be handed over: make room in "{tempfile.gettempdir()}".')
-        if done.returncode:
+        if code:
             raise RecordingError(f'"{path}" makes its reader crash, it is damaged: choose another file.')
         return _take(out, path)
+
+
+def _hand_over(path: Path, wanted: Wanted, out: BinaryIO, limit_s: float) -> int:
+    """Let the other process write what it reads into a file; how it ended."""
+    options = msgspec.json.encode(wanted).decode()
+    command = [sys.executable, "-P", "-m", __name__, str(path), options]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit_s, check=False
+    ).returncode
 
 
 def _take(out: BinaryIO, path: Path) -> Recording:
@@ -217,7 +222,11 @@ def main(arguments: list[str]) -> int:
     path = Path(arguments[0])
     wanted = msgspec.json.decode(arguments[1], type=Wanted)
     _bound_memory(path)
-    out = sys.stdout.buffer
+    return write_what_is_read(path, wanted, sys.stdout.buffer)
+
+
+def write_what_is_read(path: Path, wanted: Wanted, out: BinaryIO) -> int:
+    """Write the recording, or why it is refused, as `read_apart` takes it; what the process ends with."""
     try:
         try:
             _give(read_any(path, wanted), out)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from .recording import Recording, write_recording
+from .hdf5_writing import write_recording
+from .recording import Recording
 from .whole_file import written_whole
 
 if TYPE_CHECKING:

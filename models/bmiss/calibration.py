@@ -159,13 +159,22 @@ def check_recording(source: CalibrationInput) -> None:
     CalibrationError
     """
     geometry = source.geometry
-    seconds = len(source.emg) / source.fs_hz
     places = set(zip(geometry.row.tolist(), geometry.col.tolist(), strict=True))
     if len(places) < len(geometry):
         raise CalibrationError(
             f"{len(geometry)} channels have only {len(places)} different places on the grid, and inversion needs to "
             "know where each electrode is: name the grid with --grid, or calibrate with --method cbss"
         )
+    check_length(len(source.emg) / source.fs_hz)
+
+
+def check_length(seconds: float) -> None:
+    """Refuse a recording that is too short to be inverted.
+
+    Raises
+    ------
+    CalibrationError
+    """
     if seconds < SHORTEST_S:
         raise CalibrationError(
             f"the recording is {seconds:.1f} s long and inversion needs at least {SHORTEST_S:.0f} s, better 20 s: "

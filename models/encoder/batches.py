@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...stream.average import window_samples
+from ...stream.average_window import window_samples
 from ...stream.spectrum import filter_response
 from ..bandpass import design_filter
 from .draws import FS_HZ, Shard, window

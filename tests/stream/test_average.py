@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myodrive.stream.average import AverageCopy, SpikeAverager, average_reference, window_samples
+from myodrive.stream.average import AverageCopy, SpikeAverager, average_reference
+from myodrive.stream.average_window import window_samples
 from myodrive.stream.pipeline import Pipeline
 
 BEFORE, AFTER, LOOKAHEAD, FS_HZ = 6, 9, 3, 2048.0

@@ -21,7 +21,7 @@ from myodrive.stream.watch import (
     judge_reference,
     replace_what_is_no_number,
 )
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 FS_HZ = 2000.0
 CHANNELS = 20

@@ -16,8 +16,12 @@ import pytest
 import zmq
 
 from myodrive.stream.geometry import Geometry
-from myodrive.tools import cli
-from myodrive.tools.recording import Recording, read_recording, write_recording
+from myodrive.tools import cli, parameter_trial, recording_reader
+from myodrive.tools.hdf5_reading import read_recording
+from myodrive.tools.hdf5_writing import write_recording
+from myodrive.tools.parameter_trial import refusal_of
+from myodrive.tools.recording import Recording
+from myodrive.tools.recording_reader import write_what_is_read
 from myodrive.tools.session_info import SessionInfo
 
 FS_HZ = 2048.0
@@ -65,15 +69,30 @@ class Said:
 
 
 @pytest.fixture
-def myodrive(capsys):
-    """Call a command in this process; what it printed is all that it printed."""
+def apart():
+    """For a test of `myodrive`: files from anybody are read in processes of their own, as they are for users."""
+
+
+@pytest.fixture
+def myodrive(capsys, request):
+    """Call a command in this process; what it printed is all that it printed.
+
+    Recordings and parameter models are read in this process too, by the same code, unless a test asks for `apart`: a
+    process for each would be most of what these tests cost.
+    """
 
     def call(*arguments) -> Said:
         capsys.readouterr()
         code = cli.main([str(argument) for argument in arguments])
         return Said(code, *capsys.readouterr())
 
-    return call
+    with pytest.MonkeyPatch.context() as patch:
+        if "apart" not in request.fixturenames:
+            patch.setattr(
+                recording_reader, "_hand_over", lambda path, wanted, out, _: write_what_is_read(path, wanted, out)
+            )
+            patch.setattr(parameter_trial, "_tried", lambda given: (0, refusal_of(given).encode()))
+        yield call
 
 
 @pytest.fixture
@@ -140,21 +159,22 @@ def muscle() -> Recording:
 
 
 @pytest.fixture(scope="session")
-def muscle_path(muscle, tmp_path_factory) -> Path:
+def muscle_path(muscle, made_once) -> Path:
     """The same as a file."""
-    path = tmp_path_factory.mktemp("muscle") / "muscle.h5"
-    write_recording(path, muscle)
-    return path
+    return made_once("muscle", lambda folder: write_recording(folder / "muscle.h5", muscle)) / "muscle.h5"
 
 
 @pytest.fixture(scope="session")
-def calibrated(muscle_path, tmp_path_factory) -> tuple[Path, dict]:
+def calibrated(muscle_path, made_once) -> tuple[Path, dict]:
     """A decoder of it, made by the command in a process of its own, and what that printed."""
-    path = tmp_path_factory.mktemp("decoder") / "decoder.onnx"
-    done = subprocess.run(
-        [*CLI, "calibrate", str(muscle_path), "-o", str(path), "--json"], capture_output=True, timeout=100, check=True
-    )
-    return path, msgspec.json.decode(done.stdout)
+
+    def calibrate(folder: Path) -> None:
+        command = [*CLI, "calibrate", str(muscle_path), "-o", "decoder.onnx", "--json"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=100, check=True)
+        (folder / "told.json").write_bytes(done.stdout)
+
+    folder = made_once("decoder", calibrate)
+    return folder / "decoder.onnx", msgspec.json.decode((folder / "told.json").read_bytes())
 
 
 @pytest.fixture(scope="session")

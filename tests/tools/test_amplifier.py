@@ -19,7 +19,8 @@ from myodrive.stream.errors import MyodriveError, OptionError, StreamError
 from myodrive.stream.geometry import Geometry
 from myodrive.tools.amplifier import Played, play
 from myodrive.tools.faults import Fault
-from myodrive.tools.recording import Recording, write_recording
+from myodrive.tools.hdf5_writing import write_recording
+from myodrive.tools.recording import Recording
 
 FS_HZ = 2000.0
 PLAY = "import json, sys; from myodrive.tools.amplifier import play_file; play_file(**json.loads(sys.argv[1]))"

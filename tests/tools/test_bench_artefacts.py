@@ -6,7 +6,7 @@ from rich.console import Console
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.tools import bench_artefacts as bench
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 
 def a_decoding(*discharges, valid=True):

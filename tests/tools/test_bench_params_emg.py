@@ -7,7 +7,7 @@ import pytest
 
 from myodrive.models.calibration import CalibrationSettings
 from myodrive.models.simulation.simulator import simulate
-from myodrive.stream.average import window_samples
+from myodrive.stream.average_window import window_samples
 from myodrive.stream.errors import CalibrationError
 from myodrive.tools import bench_params_emg
 from myodrive.tools.bench_params_emg import emg_set, settings_of

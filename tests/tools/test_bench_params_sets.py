@@ -10,7 +10,7 @@ import scipy.signal
 from myodrive.models.bandpass import design_filter
 from myodrive.models.classical.innervation_zone import find_innervation_zone
 from myodrive.models.forward.fibres import place
-from myodrive.stream.average import window_samples
+from myodrive.stream.average_window import window_samples
 from myodrive.tools import bench_params_sets
 from myodrive.tools.bench_params_sets import FS_HZ, RANGES, SKIN_MM, Ranges, array, conductor_of, drawn_set
 

@@ -8,7 +8,7 @@ from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.pipeline import Pipeline
 from myodrive.tools import bench_rest as bench
 from myodrive.tools.commands.decode import decode, selected
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 FS_HZ = 2000.0
 

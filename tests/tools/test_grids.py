@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from myodrive.stream.errors import OptionError
 from myodrive.tools.grids import NAMED, grid, grid_within, name_of, read_grid
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 
 def test_the_13x5_map_is_that_of_a_real_recording(excerpt_path):

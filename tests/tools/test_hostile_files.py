@@ -16,9 +16,10 @@ from myodrive.stream.errors import RecordingError
 from myodrive.tools import recording_reader
 from myodrive.tools.damage import FAULTS, damaged
 from myodrive.tools.formats.reading import read_any
+from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.hostile_files import READERS, outcome, resident_bytes
 from myodrive.tools.parameters import SHIPPED
-from myodrive.tools.recording import LARGEST_BYTES, read_recording
+from myodrive.tools.recording import LARGEST_BYTES
 from myodrive.tools.recording_reader import read_apart
 from myodrive.tools.synthetic_decoder import synthetic_decoder
 from myodrive.tools.synthetic_session import synthetic_session

@@ -75,8 +75,8 @@ def test_the_page_comes_along(repository, wheel):
 def test_the_wheel_can_be_imported_from_anywhere(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
     show = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
-    show += "import myodrive.tools.recording as r, myodrive.stream.geometry as g; "
-    show += "print(r.__file__, g.__file__, r.read_recording(r.BUNDLED).channels, sep='\\n')"
+    show += "import myodrive.tools.hdf5_reading as h, myodrive.tools.recording as r, myodrive.stream.geometry as g; "
+    show += "print(r.__file__, g.__file__, h.read_recording(r.BUNDLED).channels, sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-P", "-c", show],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

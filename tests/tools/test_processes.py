@@ -1,6 +1,8 @@
 """Our own processes: where their modules come from, and the decoder that the benches share."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +39,24 @@ def test_a_decoder_that_is_given_is_taken_and_another_calibrated(monkeypatch, tm
     path = processes.decoder_of("a.h5", None, tmp_path, told)
     assert asked == [["calibrate", "a.h5", "-o", path, "--json"]]
     assert notes == ["calibrating"]
+
+
+def test_a_command_that_is_no_longer_wanted_is_ended_before_its_end(monkeypatch):
+    started = []
+    begin = subprocess.Popen
+
+    def popen(*arguments, **options):
+        started.append(begin(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(processes.subprocess, "Popen", popen)
+    monkeypatch.setattr(processes, "python_command", lambda *_: [sys.executable, "-c", "import time; time.sleep(600)"])
+    with pytest.raises(KeyboardInterrupt):
+        processes.json_of([], stop=lambda: True)
+    assert started[0].returncode not in (None, 0)
+
+
+def test_a_command_that_fails_has_said_why(monkeypatch):
+    monkeypatch.setattr(processes, "python_command", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
+    with pytest.raises(SystemExit):
+        processes.json_of([])

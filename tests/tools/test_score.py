@@ -10,7 +10,7 @@ from rich.console import Console
 
 from myodrive.stream.errors import OptionError, RecordingError
 from myodrive.tools.events import write_events
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.score import score, score_trains
 
 FS_HZ = 2048.0

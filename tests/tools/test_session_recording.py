@@ -12,7 +12,7 @@ from myodrive.stream.errors import RecordingError
 from myodrive.stream.messages import Event, encode
 from myodrive.stream.recording import EVENT, EVENT_FORM, TICK, TICK_FORM, Tick
 from myodrive.tools.events import Mark
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.segments import SegmentWriter
 from myodrive.tools.session_file import DECODER, MESSAGE, MESSAGES, RAW, TOPIC_LENGTH
 from myodrive.tools.session_info import SessionInfo, write_info

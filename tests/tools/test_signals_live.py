@@ -13,7 +13,7 @@ import pylsl
 import pytest
 
 from myodrive.stream.messages import Signal
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.session_file import Session
 from myodrive.tools.subscriber import Subscriber
 

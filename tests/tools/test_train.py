@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,17 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 def test_it_writes_a_model_that_the_live_path_reads(
-    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     path = tmp_path / "parameters.onnx"
     assert train.main(arguments("-o", str(path), "--steps", "2", "--seed", "3", "--json")) == 0
     printed = json.loads(capsys.readouterr().out)
+    assert not [warning for warning in recwarn if warning.category in (UserWarning, FutureWarning)]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert printed["bytes"] == path.stat().st_size < 5_000_000
     info = read_parameter_file(path).info
     assert info.names[:2] == ["iz_mm", "cv_m_s"]

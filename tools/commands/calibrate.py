@@ -16,7 +16,7 @@ from rich.table import Table
 from ...export.decoder import write_decoder
 from ...export.parity import preload
 from ...models.calibration import Calibration, CalibrationSettings, calibrate
-from ...models.separation import SearchSettings
+from ...models.separation import SearchSettings, check_length
 from ...stream.decoder_file import Unit
 from ...stream.errors import OptionError, ParameterModelError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
@@ -92,6 +92,8 @@ def main(args: argparse.Namespace) -> int:
         raise OptionError("--counter is for a live stream: add --stream, or leave --counter out")
     if args.part is not None and args.stream is not None:
         raise OptionError("--part is for a file: name the live stream with --stream, and leave --part out")
+    if args.stream is not None:
+        _check_seconds(args.seconds, args.method)
     threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
@@ -141,6 +143,18 @@ def _check_method(args: argparse.Namespace) -> None:
                 raise OptionError(f"--{option} is for --method bmiss: add that, or leave --{option} out")
     elif importlib.util.find_spec("torch") is None:
         raise OptionError('calibrate --method bmiss needs PyTorch: pip install "myodrive[train]"')
+
+
+def _check_seconds(seconds: float, method: str) -> None:
+    """Refuse a recording that no decoder could be made of, before it is made."""
+    if not 0 < seconds <= 3600:
+        raise OptionError(f"{seconds:g} s cannot be calibrated on: give 10 to 60 s")
+    if method == BMISS:
+        from ...models.bmiss.calibration import check_length as check_length_to_invert
+
+        check_length_to_invert(seconds)
+    else:
+        check_length(seconds)
 
 
 def _blindly(

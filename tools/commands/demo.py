@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
         decoder = args.keep or str(Path(folder) / "decoder.onnx")
         _say(args, f"1/3  calibrating on {Path(args.recording).name}")
-        calibration = json_of(["calibrate", args.recording, "-o", decoder, "--json"])
+        calibration = json_of(["calibrate", args.recording, "-o", decoder, "--json"], stop)
         if stop():
             raise KeyboardInterrupt
         units = calibration["units"]

@@ -21,7 +21,10 @@ from dataclasses import dataclass, field
 
 import pylsl
 
+from ...stream.errors import StreamError
+from ...stream.source_info import describe
 from ..processes import finish, python_command
+from ..stream_units import in_short
 from .finding import Finding, note, ok, problem
 from .interfaces import KNOWN_PEERS, LOOPBACK, Interface
 from .lsl_settings import kept_here
@@ -31,6 +34,7 @@ PORT = 16571  # of LSL's search
 ANSWER_S = 0.4
 RESOLVE_S = 3.0
 STREAMS_S = 1.0
+UNITS_S = 1.5  # for the answers of all streams together
 PROBE_S = 9.0
 NAME = "myodrive-doctor"
 MOST_NAMED = 8
@@ -50,7 +54,7 @@ class DiscoverySeen:
     opened_s : float or None
         And from there to its first sample.
     streams : list of str
-        Others that are on.
+        Others that are on, with the units of their channels where they answered.
     failure : str
     """
 
@@ -209,8 +213,24 @@ def look(source_id: str) -> dict[str, object]:
             inlet.open_stream(timeout=2.0)
             if inlet.pull_sample(timeout=1.0)[0] is not None:
                 opened_s = time.perf_counter() - found_at
-    names = sorted({info.name() for info in pylsl.resolve_streams(STREAMS_S)} - {NAME})
-    return {"found_s": found_at - began if found else None, "opened_s": opened_s, "streams": names}
+    others = [info for info in pylsl.resolve_streams(STREAMS_S) if info.name() != NAME]
+    return {"found_s": found_at - began if found else None, "opened_s": opened_s, "streams": named(others)}
+
+
+def named(streams: list[pylsl.StreamInfo]) -> list[str]:
+    """Each name once, with the units of those that are numbers at a regular rate and answer in time."""
+    until = time.monotonic() + UNITS_S
+    names = set()
+    for info in sorted(streams, key=pylsl.StreamInfo.name):
+        name = info.name()
+        left = until - time.monotonic()
+        if left > 0:
+            with suppress(RuntimeError, StreamError):
+                source = describe(pylsl.StreamInlet(info, recover=False).info(timeout=left))
+                units = [source.unit_said(channel) for channel in range(source.channels)]
+                name += f" (unit {in_short(units)})"
+        names.add(name)
+    return sorted(names)
 
 
 def main(what: str, source_id: str, settings: str, *addresses: str) -> None:

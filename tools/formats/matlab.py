@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from ...stream.errors import RecordingError
-from ..recording import LARGEST_BYTES, bounded, shown
+from ..hdf5_fields import bounded
+from ..recording import LARGEST_BYTES, shown
 from .bounded import damaged, refuse_bomb
 
 COMPRESSED = 15

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from ...stream.errors import MyodriveError, OptionError, RecordingError
-from ..recording import InStream, Recording, read_recording, shown
+from ..hdf5_reading import read_recording
+from ..recording import InStream, Recording, shown
 from .wanted import Wanted
 
 HDF5 = b"\x89HDF\r\n\x1a\n"

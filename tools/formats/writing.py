@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ...stream.errors import OptionError
 from ..events import write_events
-from ..recording import Recording, write_recording
+from ..hdf5_writing import write_recording
+from ..recording import Recording
 
 WRITTEN = (
     ".h5, .json (openhdemg), .mat (MUedit), .npz, .tsv (discharges and markers), or a folder without suffix (BIDS-EMG)"

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ...stream.errors import StreamError
-from ..recording import InStream, Recording, write_recording
+from ..hdf5_writing import write_recording
+from ..recording import InStream, Recording
 from ..whole_file import written_whole
 from .capture import blocks
 from .effort import Effort, Envelope, Force, Scale, scale_of

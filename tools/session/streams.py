@@ -12,6 +12,7 @@ from ...stream.errors import MissingStreamError, StreamError
 from ...stream.finder import open_stream
 from ...stream.lsl import quieten
 from ...stream.source_info import DTYPES
+from ..stream_units import in_short
 
 LOOK_S = 2.0
 MOST_LABELS = 6
@@ -29,6 +30,8 @@ class Choice:
     fs_hz : float
     labels : tuple of str
         Its own; empty where it has none, or did not answer.
+    units : tuple of str
+        Of every channel as the stream writes it, empty where it has none; no entry where it did not answer.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Choice:
     channels: int
     fs_hz: float
     labels: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As `session find --json` lists it."""
@@ -53,19 +57,20 @@ def list_streams(look_s: float = LOOK_S) -> list[Choice]:
             found.append(
                 Choice(
                     info.name(), info.type(), info.source_id(), info.hostname(), info.channel_count(),
-                    info.nominal_srate(), _labels(info),
+                    info.nominal_srate(), *_labels_and_units(info),
                 )
             )  # fmt: skip
     return sorted(found, key=lambda one: (one.kind.upper() != "EMG", one.name, one.source_id))
 
 
-def _labels(info: pylsl.StreamInfo) -> tuple[str, ...]:
+def _labels_and_units(info: pylsl.StreamInfo) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         opened = open_stream(info, lambda source: None)
     except StreamError:
-        return ()
+        return (), ()
     opened.inlet.close_stream()
-    return opened.source.labels or ()
+    source = opened.source
+    return source.labels or (), tuple(source.unit_said(channel) for channel in range(source.channels))
 
 
 def choose(listed: list[Choice], text: str) -> Choice:
@@ -94,9 +99,12 @@ def choose(listed: list[Choice], text: str) -> Choice:
 def stream_table(listed: list[Choice]) -> Table:
     """The list, for a person."""
     table = Table(title="Streams of numbers at a regular rate")
-    for name in ("", "name", "type", "channels", "rate (Hz)", "labels", "on"):
+    for name in ("", "name", "type", "channels", "rate (Hz)", "unit", "labels", "on"):
         table.add_column(name, justify="right" if name in ("", "channels", "rate (Hz)") else "left")
     for number, one in enumerate(listed, 1):
         labels = ", ".join(one.labels[:MOST_LABELS]) + (", ..." if len(one.labels) > MOST_LABELS else "")
-        table.add_row(str(number), one.name, one.kind, str(one.channels), f"{one.fs_hz:g}", labels or "-", one.hostname)
+        table.add_row(
+            str(number), one.name, one.kind, str(one.channels), f"{one.fs_hz:g}", in_short(one.units), labels or "-",
+            one.hostname,
+        )  # fmt: skip
     return table

@@ -18,7 +18,7 @@ LABELS = tuple(f"E{c}" for c in range(24))
 def test_json_tells_the_units_that_the_file_holds(calibrated):
     path, told = calibrated
     decoder = read_decoder(path)
-    assert told["decoder"] == str(path)
+    assert told["decoder"] == path.name  # as it was asked for, in the folder that it lies in
     assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() == decoder.sha256
     assert [unit["unit"] for unit in told["units"]] == [unit.id for unit in decoder.info.units]
     assert [unit["threshold"] for unit in told["units"]] == [unit.threshold for unit in decoder.info.units]
@@ -50,7 +50,7 @@ def test_bad_channels_are_not_decoded(myodrive, muscle_path, recording_like, mus
     emg[:, 7] = 12.0  # flat
     emg[1000:1010, 2] = np.nan  # named
     out = tmp_path / "d.onnx"
-    said = myodrive("calibrate", recording_like(emg=emg), "-o", out, "--bad", "2", "--json")
+    said = myodrive("calibrate", recording_like(emg=emg), "-o", out, "--bad", "2", "--end", "5", "--json")
     assert said.code == 0, said.err
     assert said.json["left_out"] == {"2": "named as bad", "7": "flat"}
     channels = read_decoder(out).info.channels
@@ -67,7 +67,7 @@ def test_a_recording_without_places_takes_them_from_the_grid_and_can_be_decoded(
     grid.write_text("# ied_mm = 5\nchannel,row,col\n" + "".join(f"{c},{c // 3},{c % 3}\n" for c in range(24)))
     out = tmp_path / "d.onnx"
     assert myodrive("calibrate", path, "-o", out).refused("row", "--grid")
-    said = myodrive("calibrate", path, "-o", out, "--grid", grid, "--json")
+    said = myodrive("calibrate", path, "-o", out, "--grid", grid, "--end", "5", "--json")
     assert said.code == 0, said.err
     assert read_decoder(out).info.channels.ied_mm == 5.0
     assert myodrive("decode", path, "--decoder", out, "-o", tmp_path / "e.tsv").code == 0
@@ -184,6 +184,13 @@ def test_a_stream_is_not_recorded_for_an_impossible_time(myodrive, unique, tmp_p
     assert said.refused("calibrated on")
 
 
+def test_too_short_a_recording_is_refused_before_it_is_made(myodrive, unique, tmp_path):
+    """There is no such stream, and nobody looks for it."""
+    said = myodrive("calibrate", "--stream", unique, "--seconds", "3", "-o", tmp_path / "d.onnx")
+    assert said.refused("the recording is 3.0 s long", "at least 4 s")
+    assert unique not in said.err
+
+
 def outlet(name, *, fs_hz=2048.0, form=pylsl.cf_float32, channels=8, source_id=None):
     return pylsl.StreamOutlet(pylsl.StreamInfo(name, "EMG", channels, fs_hz, form, source_id or name))
 
@@ -227,4 +234,4 @@ def test_a_channel_that_is_no_number_is_refused_by_name(myodrive, changed, tmp_p
     path = changed(poison)
     out = tmp_path / "d.onnx"
     assert myodrive("calibrate", path, "-o", out).refused("channel(s) 5", "--bad")
-    assert myodrive("calibrate", path, "-o", out, "--channels", "0-4,6-23").code == 0
+    assert myodrive("calibrate", path, "-o", out, "--channels", "0-4,6-23", "--end", "5").code == 0

@@ -141,6 +141,13 @@ def test_what_does_not_fit_is_refused(myodrive, muscle_path, tmp_path, arguments
     assert not list(tmp_path.iterdir())
 
 
+def test_too_short_a_recording_is_refused_before_it_is_made(myodrive, unique, tmp_path):
+    """There is no such stream, and nobody looks for it."""
+    said = myodrive("calibrate", "--stream", unique, "--seconds", "4", "--method", "bmiss", "-o", tmp_path / "d.onnx")
+    assert said.refused("the recording is 4.0 s long", "at least 5 s")
+    assert unique not in said.err
+
+
 @pytest.mark.parametrize("wait", ["3", "33", "nan"])
 def test_a_look_ahead_out_of_range_is_wrong_usage(myodrive, muscle_path, tmp_path, wait):
     said = myodrive("calibrate", muscle_path, "-o", tmp_path / "d.onnx", "--method", "bmiss", "--lookahead", wait)

@@ -13,7 +13,7 @@ from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.onnx_file import read_onnx
 from myodrive.stream.session import onnxruntime
 from myodrive.tools.events import read_events
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 PREFIX = "myodrive."
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from myodrive.tools import estimation_methods
+from myodrive.tools import cli, estimation_methods
 from myodrive.tools.commands import estimate
+from myodrive.tools.hdf5_writing import write_recording
 
 NO_SHIPPED_MODEL = Path("there is none.onnx")
 
@@ -111,19 +113,24 @@ def test_a_grid_that_the_model_was_not_trained_for_gives_no_number_and_says_whic
     assert words in report.read_text(encoding="utf-8")
 
 
-def few_rows(muscle, recording_like):
-    """The recording through its lowest four rows."""
+@pytest.fixture(scope="module")
+def few_rows(muscle, tmp_path_factory):
+    """The recording through its lowest four rows, and its decoder."""
+    path = tmp_path_factory.mktemp("few") / "few.h5"
     kept = np.flatnonzero(muscle.geometry.row < 4)
-    return recording_like(emg=np.ascontiguousarray(muscle.emg[:, kept]), geometry=muscle.geometry.select(kept))
+    write_recording(
+        path, replace(muscle, emg=np.ascontiguousarray(muscle.emg[:, kept]), geometry=muscle.geometry.select(kept))
+    )
+    assert cli.main(["calibrate", str(path), "-o", str(path.with_suffix(".onnx")), "--end", "6"]) == 0
+    return path, path.with_suffix(".onnx")
 
 
 @pytest.mark.parametrize("method", ["physics", "classical"])
-def test_too_few_rows_give_no_number_and_name_the_least_everywhere(myodrive, muscle, recording_like, tmp_path, method):
+def test_too_few_rows_give_no_number_and_name_the_least_everywhere(myodrive, few_rows, tmp_path, method):
     if method == "physics":
         pytest.importorskip("torch")
-    recording, decoder = few_rows(muscle, recording_like), tmp_path / "few.onnx"
+    recording, decoder = few_rows
     report, table = tmp_path / "report.html", tmp_path / "pool.tsv"
-    assert myodrive("calibrate", recording, "-o", decoder, "--json").code == 0
     call = ("estimate", recording, "--decoder", decoder, "--method", method)
     found = myodrive(*call, "--report", report, "--table", table, "--json")
     html = report.read_text(encoding="utf-8")

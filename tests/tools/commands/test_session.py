@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from myodrive.stream.decoder_file import read_decoder
-from myodrive.tools.recording import InStream, read_recording
+from myodrive.tools.hdf5_reading import read_recording
+from myodrive.tools.recording import InStream
 from myodrive.tools.session import calibrating
 from myodrive.tools.session_file import Session
 
@@ -40,6 +41,8 @@ def test_streams_on_are_listed(myodrive, amplifier, until):
     assert found[0]["kind"] == "EMG"
     assert found[0]["channels"] == 24
     assert found[0]["fs_hz"] == 2048.0
+    assert found[0]["units"] == ["microvolts"] * 24
+    assert "microvolts" in myodrive("session", "find").out
 
 
 def test_a_check_tells_the_flat_channel_and_keeps_what_was_said(myodrive, amplifier, tmp_path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 SMALL = ("--units", "5", "--seconds", "3", "--rows", "4", "--cols", "3", "--ied", "8", "--fs", "1000")
 

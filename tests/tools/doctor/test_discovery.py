@@ -2,6 +2,7 @@
 
 import socket
 
+import pylsl
 import pytest
 
 from myodrive.tools.doctor import discovery as d
@@ -26,6 +27,25 @@ def test_a_stream_that_is_read_is_in_order_and_others_are_named():
     found = d.judge_finding(FOUND, [LO, ETH])
     assert found.level == "ok"
     assert "amplifier" in found.found
+
+
+def test_other_streams_are_named_once_with_the_unit_of_those_that_are_signals(unique):
+    def outlet(name, number, form, units=()):
+        info = pylsl.StreamInfo(f"{unique}-{name}", "EMG", max(1, len(units)), 100.0, form, f"{unique}-{number}")
+        channels = info.desc().append_child("channels")
+        for unit in units:
+            channels.append_child("channel").append_child_value("unit", unit)
+        return pylsl.StreamOutlet(info)
+
+    on = [
+        outlet("a", 1, pylsl.cf_float32, ["µV", "µV"]),
+        outlet("a", 2, pylsl.cf_float32, ["µV"]),
+        outlet("b", 3, pylsl.cf_int16),
+        outlet("c", 4, pylsl.cf_string),
+    ]
+    infos = [pylsl.resolve_byprop("source_id", f"{unique}-{number}", timeout=5.0)[0] for number in (1, 2, 3, 4)]
+    assert d.named(infos) == [f"{unique}-a (unit µV)", f"{unique}-b (unit -)", f"{unique}-c"]
+    assert len(on) == 4
 
 
 def test_an_interface_without_multicast_is_named_when_nothing_is_found():

@@ -14,7 +14,7 @@ from myodrive.stream.errors import RecordingError
 from myodrive.tools.formats.openhdemg import write_openhdemg
 from myodrive.tools.formats.reading import read_any
 from myodrive.tools.formats.wanted import Wanted
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 from .made_files import make_recording, same
 

@@ -19,8 +19,8 @@ from myodrive.tools.formats.openhdemg import write_openhdemg
 from myodrive.tools.formats.reading import kind_of, read_any
 from myodrive.tools.formats.table import write_npz
 from myodrive.tools.formats.wanted import Wanted
+from myodrive.tools.hdf5_writing import write_recording
 from myodrive.tools.hostile_files import outcome
-from myodrive.tools.recording import write_recording
 from myodrive.tools.recording_reader import read_apart
 
 from .made_files import edf_of, make_recording, otb4, otb_plus, same, tar_of, xdf_of

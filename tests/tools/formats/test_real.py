@@ -7,7 +7,7 @@ from myodrive.tools.formats.bids import rounding_uv
 from myodrive.tools.formats.reading import read_any
 from myodrive.tools.formats.writing import writer_for
 from myodrive.tools.grids import name_of
-from myodrive.tools.recording import read_recording
+from myodrive.tools.hdf5_reading import read_recording
 
 from .made_files import same
 

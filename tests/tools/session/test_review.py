@@ -9,7 +9,8 @@ import pytest
 
 from myodrive.stream.decoder_file import read_decoder
 from myodrive.stream.errors import OptionError
-from myodrive.tools.recording import InStream, write_recording
+from myodrive.tools.hdf5_writing import write_recording
+from myodrive.tools.recording import InStream
 from myodrive.tools.session.calibrating import recorded
 from myodrive.tools.session.folder import ALL_DECODER, DECODER, RECORDING, SessionFolder
 from myodrive.tools.session.review import doubts, keep, look, unit_table
