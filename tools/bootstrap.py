@@ -178,13 +178,14 @@ def import_root(environment: Environment) -> Path:
 def spread_over_cores() -> tuple[list, dict]:
     """How pytest spreads the tests over the cores this process may use: its arguments, and environment variables.
 
-    Each worker begins with a run of neighbouring files, so that what these share is made once, and when it is done
-    takes tests off one that has more left (`worksteal`). Its threads are bounded: threads that wait for each other on
-    cores which other workers hold make everything slow.
+    Half as many workers again as there are cores: a live test mostly waits. Each begins with a run of neighbouring
+    files, so that what these share is made once, and when it is done takes tests off one that has more left
+    (`worksteal`). Its threads are bounded: threads that wait for each other on cores which other workers hold make
+    everything slow.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, MOST_WORKERS)
-    threads = dict.fromkeys(THREAD_POOLS, str(cores // workers))
+    workers = min(cores + cores // 2, MOST_WORKERS)
+    threads = dict.fromkeys(THREAD_POOLS, str(max(1, cores // workers)))
     if workers == 1:
         return [], threads
     # "auto" and not the number: pytest-xdist then stands back where --pdb asks for one process

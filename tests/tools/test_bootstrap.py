@@ -98,14 +98,16 @@ def test_further_arguments_go_to_pytest(environment, commands):
     assert commands[-1][-2:] == ["-k", "geometry"]  # the last word is the caller's: "-n 0" is one process
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (3, 3), (16, 4)])
-def test_the_tests_take_the_cores_of_the_process_and_no_more(environment, monkeypatch, cores, workers):
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 3), (3, 4), (16, 4)])
+def test_the_tests_take_the_cores_of_the_process_and_half_as_many_again_as_most_wait(
+    environment, monkeypatch, cores, workers
+):
     monkeypatch.setattr(bootstrap.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     _, command, variables = bootstrap.check_steps(environment, [])[-1]
     assert ("-n" in command) == (workers > 1)
     assert int(variables.get("PYTEST_XDIST_AUTO_NUM_WORKERS", 1)) == workers
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        assert 1 <= int(variables[name]) <= cores / workers
+        assert int(variables[name]) == max(1, cores // workers)
 
 
 def test_mypy_finds_the_package_by_its_import_name(environment):
