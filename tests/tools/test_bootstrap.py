@@ -99,9 +99,7 @@ def test_further_arguments_go_to_pytest(environment, commands):
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 3), (3, 4), (16, 4)])
-def test_the_tests_take_the_cores_of_the_process_and_half_as_many_again_as_most_wait(
-    environment, monkeypatch, cores, workers
-):
+def test_the_tests_take_half_as_many_processes_again_as_cores(environment, monkeypatch, cores, workers):
     monkeypatch.setattr(bootstrap.os, "sched_getaffinity", lambda process: set(range(cores)), raising=False)
     _, command, variables = bootstrap.check_steps(environment, [])[-1]
     assert ("-n" in command) == (workers > 1)
