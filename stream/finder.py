@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pylsl
@@ -98,6 +98,21 @@ def missing(name: str, waited_s: float | None = None) -> MissingStreamError:
     return MissingStreamError(f'no stream named "{_printable(name)}" {is_on}, {others}')
 
 
+def several(name: str, found: Iterable[tuple[str, str]]) -> StreamError:
+    """What is said when streams of more than one source carry a name; each is its host and its source id."""
+    sources = sorted(found)
+    listed = ", ".join(
+        f'"{_printable(source_id)}" on {_printable(host) or "an unnamed machine"}'
+        for host, source_id in sources[:MOST_NAMED]
+    )
+    if len(sources) > MOST_NAMED:
+        listed += f" and {len(sources) - MOST_NAMED} more"
+    return StreamError(
+        f'{len(sources)} streams are named "{_printable(name)}", of source id {listed}: '
+        "give each its own name, or stop all but one"
+    )
+
+
 def _printable(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:LONGEST_NAME])
 
@@ -172,9 +187,7 @@ class StreamFinder:
                 self._stop.wait(0.2)
                 continue
             if self._source_id is None and len({info.source_id() for info in candidates}) > 1:
-                self._refusal = StreamError(
-                    f'{len(candidates)} streams are named "{self._name}": give each its own name, or stop all but one'
-                )
+                self._refusal = several(self._name, [(info.hostname(), info.source_id()) for info in candidates])
                 self._stop.wait(0.5)
                 continue
             newest = max(candidates, key=lambda info: info.created_at())

@@ -20,6 +20,7 @@ MOST_SHARE = 0.35  # of one core's time that the model may take: 20 units at 1 H
 MUAP_S = 1.0 / 30.0
 MOST_AT_ONCE = 8  # messages that a new subscriber gets between two hops
 NO_MODEL = "no parameter model runs"
+NOT_YET = "enough discharges are averaged, an estimate comes next"
 OTHER_UNITS = "the units do not look or discharge as in the calibration: calibrate again"
 
 
@@ -150,7 +151,8 @@ class ParameterReporter:
     def _send(self, unit: int, now: float) -> None:
         known, source = self._known[unit], self._source
         spikes = known.spikes or int(self._pipeline.averager.added[unit])
-        message = Params.of(known.values, unit=unit, reason=known.reason, spikes_used=spikes, snr_db=known.snr_db)
+        reason = NOT_YET if known.reason == FEW_SPIKES and spikes >= FEWEST_SPIKES else known.reason
+        message = Params.of(known.values, unit=unit, reason=reason, spikes_used=spikes, snr_db=known.snr_db)
         message.sample = source.sample
         message.t = source.timeline.newest if source.samples_in else 0.0
         self._publisher.send("params", message, now)

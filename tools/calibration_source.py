@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.calibration import CalibrationInput
-from ..stream.errors import OptionError, RecordingError, StreamError
-from ..stream.finder import MISSING_S, missing, open_stream, resolve
+from ..stream.errors import OptionError, RecordingError
+from ..stream.finder import MISSING_S, missing, open_stream, resolve, several
 from ..stream.geometry import Geometry
 from ..stream.source_info import SourceInfo, names_no_unit, own_labels
 from .grids import grid
@@ -93,6 +93,7 @@ def from_stream(
     progress: Callable[[float, str], None],
     say: Callable[[str], None],
     counter: int | None = None,
+    bad: Sequence[int] = (),
 ) -> CalibrationInput:
     """Record `seconds` of a live stream.
 
@@ -109,17 +110,20 @@ def from_stream(
     progress, say : callable
     counter : int or None
         Channel of the stream that counts samples.
+    bad : sequence of int
+        Channels that will be left out; they must be among the recorded ones.
 
     Raises
     ------
     StreamError
         The stream does not appear, cannot be used or ends early.
     OptionError
-        Neither the stream nor an option says where the electrodes are.
+        Neither the stream nor an option says where the electrodes are, or `bad` names a channel that is not recorded.
     """
     source = describe_stream(name, say)
     index = [c for c in range(source.channels) if c != counter] if channels is None else channels
     _check_selection(index, range(source.channels), f'stream "{name}"')
+    refuse_bad_elsewhere(bad, index)
     if grid_name is None:
         geometry = geometry_of(source, np.array(index))
     else:
@@ -165,7 +169,7 @@ def describe_stream(name: str, say: Callable[[str], None], wait_s: float = FIND_
         raise missing(name, wait_s)
     infos = resolve(name, None, SECOND_S, minimum=2) or infos
     if len({info.source_id() for info in infos}) > 1:
-        raise StreamError(f'{len(infos)} streams are named "{name}": give each its own name, or stop all but one')
+        raise several(name, [(info.hostname(), info.source_id()) for info in infos])
     found = open_stream(infos[0], lambda source: None)
     found.inlet.close_stream()
     return found.source
@@ -194,6 +198,18 @@ def differs(geometry: Geometry, source: SourceInfo, index: NDArray[np.int64]) ->
     meant = np.column_stack([geometry.across_mm(), geometry.along_mm()])[known]
     apart = said - said[0] - (meant - meant[0])
     return bool(np.abs(apart).max() > 0.25 * geometry.ied_mm)
+
+
+def refuse_bad_elsewhere(bad: Sequence[int], index: Sequence[int]) -> None:
+    """Refuse to leave out a channel that is not among those in `index`.
+
+    Raises
+    ------
+    OptionError
+    """
+    for channel in bad:
+        if channel not in index:
+            raise OptionError(f"channel {channel} of --bad is not among the selected ones: correct the list")
 
 
 def refuse_what_is_no_number(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import os
 import sys
 from collections.abc import Callable
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 from ..stream.errors import MyodriveError
+from .interrupt import INTERRUPTED, Guard
+
+if TYPE_CHECKING:  # until `Guard` is set, Ctrl-C is a traceback: as little as can be is imported before
+    import argparse
 
 COMMANDS = {
     "Try it": {
@@ -48,10 +51,11 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    guard = Guard() if argv is None else None  # only of a process that is all ours
     argv = sys.argv[1:] if argv is None else argv
     try:
-        code = _command(argv)
+        code = _command(argv, guard)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -60,20 +64,26 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def _command(argv: list[str]) -> int:
+def _command(argv: list[str], guard: Guard | None) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview())
         return 0 if argv else 2
     if argv[0] in ("-V", "--version"):
+        from importlib import metadata
+
         print(f"myodrive {metadata.version('myodrive')}")
         return 0
     name = argv[0]
     if not any(name in group for group in COMMANDS.values()):
         print(f'myodrive: there is no command "{name}": `myodrive --help` lists them', file=sys.stderr)
         return 2
+    if guard is not None:
+        guard.who = f"myodrive {name}"
     parser, run = command_of(name)
     try:
-        return int(run(parser.parse_args(argv[1:])))
+        args = parser.parse_args(argv[1:])
+        with contextlib.nullcontext() if guard is None else guard.lifted():
+            return int(run(args))
     except MyodriveError as error:
         print(f"myodrive {name}: {error}", file=sys.stderr)
         return 1
@@ -81,7 +91,7 @@ def _command(argv: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
         print(f"myodrive {name}: interrupted", file=sys.stderr)
-        return 1
+        return INTERRUPTED
     except BrokenPipeError:
         raise
     except MemoryError:
@@ -95,9 +105,13 @@ def _command(argv: list[str]) -> int:
 
 def command_of(name: str) -> tuple[argparse.ArgumentParser, Callable[[argparse.Namespace], int]]:
     """What reads the options of a command, and what then runs it."""
+    import argparse
+
+    from .command_parser import CommandParser
+
     what = next(group[name] for group in COMMANDS.values() if name in group)
     module = importlib.import_module(f".commands.{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=f"myodrive {name}",
         description=f"{what[0].upper()}{what[1:]}.",
         epilog=f"Example:\n  {module.EXAMPLE}",

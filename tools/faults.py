@@ -77,6 +77,8 @@ class Fault:
         at, _, length = when.partition(":")
         try:
             at_s = float(at)
+            if kind in KINDS and kind not in ENDLESS and not length and 0 <= at_s < math.inf:
+                raise OptionError(f'"{text}": {kind} needs a length, as in "{kind}@{at}:2", for 2 s.')
             if kind in ENDLESS and not length:
                 seconds, samples = math.inf, 0
             elif length.endswith("n"):

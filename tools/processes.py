@@ -16,6 +16,7 @@ from ..stream.errors import StreamError
 
 CLI = "myodrive.tools.cli"
 ASKED_EVERY_S = 0.1  # whether to stop, while a command runs
+DEAF = 0  # `process_group` of a process that Ctrl-C at a terminal is not for: it looks at something and ends by itself
 
 
 def python_command(module: str, *arguments: str) -> list[str]:

@@ -27,6 +27,7 @@ from ..stream.geometry import Geometry
 from .events import Mark
 from .formats.reading import kind_of, read_any
 from .formats.wanted import Wanted
+from .processes import DEAF
 from .recording import LARGEST_BYTES, InStream, Recording
 
 MEMORY = 1 << 30  # bytes, beyond a multiple of the file
@@ -114,8 +115,9 @@ def _hand_over(path: Path, wanted: Wanted, out: BinaryIO, limit_s: float) -> int
     options = msgspec.json.encode(wanted).decode()
     command = [sys.executable, "-P", "-m", __name__, str(path), options]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit_s, check=False
-    ).returncode
+        command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit_s, check=False,
+        process_group=DEAF,
+    ).returncode  # fmt: skip
 
 
 def _take(out: BinaryIO, path: Path) -> Recording:

@@ -17,6 +17,9 @@ from .whole_file import write_synced
 VERSION = 1
 INFO = "session.json"
 LARGEST_INFO = 1 << 20
+GUIDED = "myodrive guided session"  # `kind` of the file of that name in the folder of a guided session
+RECORDED = "calibration.h5"  # in such a folder
+MOST_NAMED = 3
 
 
 class SessionInfo(msgspec.Struct, kw_only=True):
@@ -48,6 +51,22 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     signals: list[str] = []
 
 
+class _Kind(msgspec.Struct):
+    kind: Any = None
+
+
+def _guided(folder: Path) -> RecordingError:
+    """What is said of the folder of a guided session: which recordings are in it."""
+    live = [path for path in folder.glob("live-*/" + INFO) if path.parent.name.isprintable()]
+    there = [path for path in (folder / RECORDED, *sorted(live)) if path.is_file()]
+    if not there:
+        return RecordingError(
+            f'"{folder}" is a guided session in which nothing is recorded yet: do `myodrive session record -o {folder}`'
+        )
+    named = [str(path.parent if path.name == INFO else path) for path in there[:MOST_NAMED]]
+    return RecordingError(f'"{folder}" is a guided session: name one recording in it, {" or ".join(named)}')
+
+
 def read_info(folder: Path) -> SessionInfo:
     """What ran in the session in `folder`.
 
@@ -64,7 +83,10 @@ def read_info(folder: Path) -> SessionInfo:
     try:
         if path.stat().st_size > LARGEST_INFO:
             raise RecordingError(f'"{path}" is larger than any of ours: choose another session')
-        info = msgspec.json.decode(path.read_bytes(), type=SessionInfo)
+        text = path.read_bytes()
+        if msgspec.json.decode(text, type=_Kind).kind == GUIDED:
+            raise _guided(folder)
+        info = msgspec.json.decode(text, type=SessionInfo)
     except FileNotFoundError as error:
         raise RecordingError(f'"{folder}" is no recorded session, it has no {INFO}: choose another folder') from error
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -114,6 +114,47 @@ def test_of_many_streams_some_are_named(elsewhere):
     assert len(said) < 300
 
 
+def twin(source_id, host):
+    return SimpleNamespace(
+        name=lambda: "emg", source_id=lambda: source_id, hostname=lambda: host, uid=lambda: source_id,
+        created_at=lambda: 0.0,
+    )  # fmt: skip
+
+
+def test_two_sources_of_one_name_are_refused_with_where_they_are(elsewhere, until):
+    elsewhere[1].extend([twin("serial-2", "lab-b"), twin("serial-1\n", "lab-a")])
+    one = finder.StreamFinder("emg", None, "", lambda source: None)
+    try:
+        assert until(lambda: one.refusal is not None)
+        assert str(one.refusal) == (
+            '2 streams are named "emg", of source id "serial-1?" on lab-a, "serial-2" on lab-b: '
+            "give each its own name, or stop all but one"
+        )
+        elsewhere[1].pop()
+        one.wait(5)
+        assert one.found is not None
+    finally:
+        one.stop()
+        one._thread.join(5)
+
+
+def test_a_source_that_comes_back_is_taken_up_though_another_has_its_name(monkeypatch):
+    asked = []
+
+    def resolve(name, source_id, *others):
+        asked.append(source_id)
+        return [twin(source_id, "lab-a")] if source_id else [twin("serial-1", "lab-a"), twin("serial-2", "lab-b")]
+
+    monkeypatch.setattr(finder, "resolve", resolve)
+    monkeypatch.setattr(finder, "open_stream", lambda info, check: finder.Found(FakeInlet(), info.source_id()))
+    one = finder.StreamFinder("emg", "serial-1", "", lambda source: None)
+    one.wait(5)
+    one.stop()
+    one._thread.join(5)
+    assert one.found.source == "serial-1"
+    assert asked == ["serial-1"]
+
+
 def test_a_stream_that_its_samples_confirm_stays_open(opened):
     one = finder.StreamFinder("emg", None, "", lambda source: None, lambda found, stop: None)
     one.wait(5)

@@ -8,7 +8,7 @@ import pytest
 from myodrive.stream.average import SpikeAverager
 from myodrive.stream.messages import Muap, Params
 from myodrive.stream.parameter_model import FEW_SPIKES, Estimate
-from myodrive.stream.parameter_reporter import MOST_AT_ONCE, MOST_SHARE, OTHER_UNITS, ParameterReporter
+from myodrive.stream.parameter_reporter import MOST_AT_ONCE, MOST_SHARE, NOT_YET, OTHER_UNITS, ParameterReporter
 from myodrive.stream.parameter_worker import Finished
 
 
@@ -171,6 +171,15 @@ def test_who_subscribes_is_told_of_every_unit_a_few_a_hop():
     assert all(message.iz_mm is None and message.more["depth_mm"] is None for message in sent if message.unit != 4)
     bench.run(1.0)
     assert len(bench.params()) == 20
+
+
+def test_the_reason_agrees_with_the_discharges_that_are_told_beside_it():
+    bench = Bench(units=3, takes_s=10.0)
+    bench.added[:] = 19, 20, 22
+    bench.reporter.welcome()
+    bench.run(0.1)
+    told = {message.unit: (message.spikes_used, message.reason) for _, message in bench.params()}
+    assert told == {0: (19, FEW_SPIKES), 1: (20, NOT_YET), 2: (22, NOT_YET)}
 
 
 def test_without_a_model_the_reason_is_told():

@@ -119,6 +119,29 @@ def process():
 
 
 @pytest.fixture
+def beside_interrupts():
+    """Run some lines of Python in a process whose group gets SIGINT again and again, and only notes it; their output.
+
+    What these lines start gets it as well, as from Ctrl-C at a terminal, unless it is in a group of its own.
+    """
+    begin = (
+        "import os, signal, threading\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "for tenth in range(1, 20): threading.Timer(tenth / 10, os.killpg, (0, signal.SIGINT)).start()\n"
+    )
+
+    def call(lines: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", begin + lines], capture_output=True, text=True, timeout=100,
+            start_new_session=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture
 def unique():
     """A name that no other stream has."""
     return f"test-{uuid.uuid4().hex}"

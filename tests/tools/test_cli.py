@@ -1,7 +1,10 @@
 """The command line as a whole: help, usage, exit codes, closed pipes."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -69,7 +72,6 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(arguments, muscle_path,
         (StreamError("it has gone"), "it has gone"),
         (OSError(28, "No space left on device", "/x/y"), "No space left on device"),
         (MemoryError(), "not enough memory"),
-        (KeyboardInterrupt(), "interrupted"),
     ],
 )
 def test_what_goes_wrong_in_a_command_is_one_sentence_and_1(myodrive, monkeypatch, error, words):
@@ -124,3 +126,86 @@ def test_what_only_reads_starts_without_the_kernels(name):
     code = f"import myodrive.tools.commands.{name}, sys; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_an_interrupt_in_a_command_is_one_sentence_and_130(myodrive, monkeypatch):
+    from myodrive.tools.commands import doctor
+
+    def fail(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "main", fail)
+    said = myodrive("doctor")
+    assert (said.code, said.out, said.err) == (130, "", "myodrive doctor: interrupted\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize("name", ["run", "decode", "listen"])
+def test_ctrl_c_at_any_instant_is_no_traceback(name, decoder_path, muscle_path, tmp_path, address, unique):
+    """From 50 ms after Python is there on; it takes some itself, in which nothing of ours runs."""
+    arguments = {
+        "run": ("--stream", unique, "--decoder", decoder_path, "--bind", address),
+        "decode": (muscle_path, "--decoder", decoder_path, "-o", tmp_path / "events.tsv"),
+        "listen": ("--connect", address),
+    }[name]
+    entry = "import sys; print(flush=True); from myodrive.tools.cli import main; sys.exit(main())"
+    for instant in (0.05, 0.2, 0.5, 1.0, 1.7):
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", entry, name, *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ) as one:  # fmt: skip
+            one.stdout.readline()
+            time.sleep(instant)
+            os.killpg(one.pid, signal.SIGINT)
+            try:
+                _, err = one.communicate(timeout=60)
+            finally:
+                one.kill()
+        said = err.decode()
+        assert "Traceback" not in said, (instant, said)
+        assert "ignored" not in said, (instant, said)
+        # by the signal itself where Python has already been taken down, and in order where a command ends so
+        assert one.returncode in (130, -signal.SIGINT, 0 if name != "listen" else 1), (instant, said)
+
+
+def interrupted_in_a_callback() -> str:
+    """Lines that call into C, which calls Python, which sends SIGINT: what it raises there goes nowhere."""
+    return (
+        "import ctypes, os, signal, sys, time\n"
+        "from myodrive.tools import interrupt\n"
+        "guard = interrupt.Guard()\n"
+        "def called():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    for _ in range(1000): pass\n"
+        "try:\n"
+        "    with guard.lifted():\n"
+        "        ctypes.CFUNCTYPE(None)(called)()\n"
+        "        print('goes on', flush=True)\n"
+        "        time.sleep(30)\n"
+        "        print('lost')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('came')\n"
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_that_a_library_swallows_comes_once_more():
+    lines = interrupted_in_a_callback()
+    done = subprocess.run([sys.executable, "-P", "-c", lines], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "goes on\ncame\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_where_ctrl_c_is_ignored_it_stays_so():
+    lines = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from myodrive.tools import interrupt\n"
+        "guard = interrupt.Guard()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "with guard.lifted(): os.kill(os.getpid(), signal.SIGINT)\n"
+        "print('still here')"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", lines], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("still here\n", "")

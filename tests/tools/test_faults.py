@@ -47,6 +47,16 @@ def test_a_length_may_be_given_in_samples():
     assert (fault.first(FS_HZ), fault.end(FS_HZ)) == (3000, 3037)
 
 
+def test_a_fault_without_its_length_is_told_so():
+    with pytest.raises(OptionError, match=r'^"die@5": die needs a length, as in "die@5:2", for 2 s\.$'):
+        Fault.parse("die@5")
+    with pytest.raises(OptionError, match="share"):
+        Fault.parse("drop@5:2,share=many")
+    with pytest.raises(OptionError, match="is no fault"):
+        Fault.parse("dies@5")
+    assert Fault.parse("drift@5").seconds == float("inf")
+
+
 @pytest.mark.parametrize(
     "text",
     [

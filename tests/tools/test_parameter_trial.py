@@ -1,5 +1,7 @@
 """Networks that fill memory are refused in one sentence, in a process that cannot fill ours."""
 
+import os
+
 import msgspec
 import numpy as np
 import pytest
@@ -57,3 +59,16 @@ def test_a_trial_that_never_ends_or_crashes_is_told(info, monkeypatch):
     monkeypatch.setattr(parameter_trial, "__name__", "myodrive.tools.no_such_module")
     with pytest.raises(ParameterModelError, match="crashes"):
         try_apart(file, info)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+def test_ctrl_c_at_the_terminal_does_not_make_it_the_fault_of_the_model(beside_interrupts, decoder_path):
+    lines = (
+        "from myodrive.stream.decoder_file import read_decoder\n"
+        "from myodrive.stream.parameter_file import read_parameter_file\n"
+        "from myodrive.tools.parameter_trial import try_apart\n"
+        "from myodrive.tools.parameters import SHIPPED\n"
+        f"try_apart(read_parameter_file(SHIPPED), read_decoder({str(decoder_path)!r}).info)\n"
+        "print('passed')"
+    )
+    assert beside_interrupts(lines) == "passed\n"

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from myodrive.stream.errors import RecordingError
+from myodrive.tools.formats.reading import read_any
+from myodrive.tools.session.folder import RECORDING, Chosen, SessionFolder
 from myodrive.tools.session_file import Session, is_session
 from myodrive.tools.session_info import INFO, make_folder
 
@@ -34,6 +36,22 @@ def test_what_is_no_session_is_refused_in_one_sentence(tmp_path, text, word):
         Session(tmp_path)
     assert "\n" not in str(error.value)
     assert is_session(tmp_path) == (text is not None)
+
+
+def test_of_a_guided_session_the_recordings_in_it_are_named(tmp_path):
+    folder = tmp_path / "S01"
+    SessionFolder(folder).begin(Chosen(subject="S01", stream="emg"))
+    with pytest.raises(RecordingError, match="nothing is recorded yet"):
+        Session(folder)
+    (folder / RECORDING).write_bytes(b"")
+    for name in ("live-01", "live-02"):
+        (folder / name).mkdir()
+    (folder / "live-01" / INFO).write_text("{}")
+    with pytest.raises(RecordingError) as error:
+        read_any(folder)
+    assert str(error.value) == (
+        f'"{folder}" is a guided session: name one recording in it, {folder / RECORDING} or {folder / "live-01"}'
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")

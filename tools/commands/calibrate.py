@@ -20,7 +20,7 @@ from ...models.separation import SearchSettings, check_length
 from ...stream.decoder_file import Unit
 from ...stream.errors import OptionError, ParameterModelError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
-from ..calibration_source import from_file, from_stream
+from ..calibration_source import from_file, from_stream, refuse_bad_elsewhere
 from ..channels import channel_list
 from ..console import add_json, add_part, check_output, messages, number, print_json, progress_bar, whole_number
 from ..interrupt import first_interrupt_asks
@@ -94,6 +94,8 @@ def main(args: argparse.Namespace) -> int:
         raise OptionError("--part is for a file: name the live stream with --stream, and leave --part out")
     if args.stream is not None:
         _check_seconds(args.seconds, args.method)
+    if args.channels is not None:
+        refuse_bad_elsewhere(args.bad, args.channels)
     threading.Thread(target=preload, name="preload", daemon=True).start()
     with progress_bar("recording" if args.stream else "reading") as progress:
         if args.stream is None:
@@ -103,11 +105,9 @@ def main(args: argparse.Namespace) -> int:
         else:
             source = from_stream(
                 args.stream, args.seconds, args.channels, args.grid, args.gain, progress, messages.print,
-                args.counter,
+                args.counter, args.bad,
             )  # fmt: skip
-    for channel in args.bad:
-        if channel not in source.index:
-            raise OptionError(f"channel {channel} of --bad is not among the selected ones: correct the list")
+    refuse_bad_elsewhere(args.bad, source.index)
     settings = CalibrationSettings(search=SearchSettings(seed=args.seed), bad=tuple(args.bad), mains_hz=args.mains)
     created_by: dict[str, object] = {
         "program": "myodrive", "version": metadata.version("myodrive"), "source": args.file or args.stream,

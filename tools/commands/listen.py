@@ -9,15 +9,19 @@ from typing import Any
 
 import msgspec
 
-from ...stream.curve import read_client_keys
-from ...stream.messages import Params
+from ...stream.curve import ClientKeys, read_client_keys
+from ...stream.endpoints import next_port
+from ...stream.errors import AddressError
+from ...stream.messages import KINDS, Params
 from ..console import LONGEST_S, number, whole_number
 from ..console import messages as console
 from ..signals import stop_on_signals
-from ..subscriber import Subscriber
+from ..subscriber import Subscriber, ask
 from ..table import watch
 
 EXAMPLE = "myodrive listen --topic spikes/"
+NOTHING_S = 3.0  # without a message: then it is said why, once
+ASK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +50,7 @@ def main(args: argparse.Namespace) -> int:
         topics = args.topic or ["spikes/", "drive/", "params/", "units/", "status/", "event/", "signal/"]
         subscriber = Subscriber(args.connect, topics, keys)
         received = told = restarts = 0
+        wonders = None if end is not None else time.monotonic() + NOTHING_S
         try:
             while not over() and (args.count is None or received < args.count):
                 found = subscriber.receive(0.1)
@@ -57,6 +62,9 @@ def main(args: argparse.Namespace) -> int:
                     restarts = subscriber.restarts
                     console.print("the pipeline was started again: its numbers and samples begin anew")
                 if found is None:
+                    if wonders is not None and received == 0 and time.monotonic() > wonders:
+                        wonders = None
+                        console.print(f"{_why_nothing(args, keys)}\nstill waiting")
                     continue
                 received += 1
                 kind, message = found
@@ -72,10 +80,25 @@ def main(args: argparse.Namespace) -> int:
     if told:
         console.print(f"missed {told} of {told + received} messages: this reader is too slow")
     if received == 0:
-        how = "without --curve" if keys is None else "with --curve and this server.key"
-        console.print(f"no message came from {args.connect}: is `myodrive run` running there, {how}?")
+        console.print(_why_nothing(args, keys))
         return 1
     return 0
+
+
+def _why_nothing(args: argparse.Namespace, keys: ClientKeys | None) -> str:
+    """Why no message came: nobody is there, or somebody who sends nothing of the kind."""
+    try:
+        control = next_port(args.connect)
+    except AddressError:  # no pipeline of ours has such a one
+        control = None
+    if control is None or ask(control, "ping", ASK_S, keys) is None:
+        how = "without --curve" if keys is None else "with --curve and this server.key"
+        return f"no message came from {args.connect}: is `myodrive run` running there, {how}?"
+    if not args.topic:
+        return f"a pipeline is at {args.connect}, but no message of it came: look at what it says"
+    named = " or ".join(f'"{topic}"' for topic in args.topic)
+    known = ", ".join(f"{kind}/" for kind in KINDS)
+    return f"a pipeline is at {args.connect}, but nothing that begins with {named} came: topics are {known}"
 
 
 def _line(kind: str, fields: dict[str, Any]) -> str:

@@ -52,6 +52,8 @@ def main(args: argparse.Namespace) -> int:
             speed=args.speed, stop=stop,
             progress=lambda seconds: progress(min(1.0, seconds / max(contents.seconds, 1e-9)), ""),
         )  # fmt: skip
+        if stop() and args.bind is None:  # of a part there is nothing to write, and nothing to compare
+            raise KeyboardInterrupt
     seconds = time.perf_counter() - started
     compared = compare(session, done) if args.check else None
     if args.output is not None:

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from ...stream.errors import OptionError, StreamError
+from ...stream.errors import MyodriveError, OptionError, StreamError
 from ..channels import channel_list
 from ..console import LONGEST_S, add_json, messages, number, print_json, progress_bar, show, whole_number
+from ..interrupt import INTERRUPTED
 from ..session.calibrating import calibrate_recorded, check_method
 from ..session.checking import check
 from ..session.contraction import record, reference
@@ -96,7 +97,11 @@ def main(args: argparse.Namespace) -> int:
     if args.step is None:
         return _guided(args)
     folder = _folder(args)
-    found = STEP_OF[args.step](folder, args)
+    try:
+        found = STEP_OF[args.step](folder, args)
+    except BaseException:
+        folder.forget()
+        raise
     if args.json:
         print_json(found | {"folder": str(folder.path)})
     return 0
@@ -108,9 +113,10 @@ def _guided(args: argparse.Namespace) -> int:
     if not args.json:
         messages.print(f"myodrive session: {NOT_MEDICAL}")
     check_method(args.method)
+    made = None
     try:
         _ask_what_is_missing(args, talk)
-        folder = _folder(args)
+        made = folder = _folder(args)
         if talk.asks:
             args.grid = _ask_grid(folder, talk)
             folder = _folder(args)
@@ -121,7 +127,11 @@ def _guided(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         again = "" if args.output is None else f": `myodrive session -o {shlex.quote(args.output)}` takes it up here"
         messages.print(f"\nmyodrive session: interrupted{again}")
-        return 1
+        return INTERRUPTED
+    except MyodriveError:
+        if made is not None:
+            made.forget()
+        raise
     if args.json:
         print_json({"folder": str(folder.path), "steps": found})
     talk.say(f"all is in {folder.path}; README.txt there says what is what")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import sys
@@ -42,6 +43,8 @@ def see_ports(interfaces: list[Interface]) -> PortsSeen:
 
 def _is_free(host: str, port: int) -> bool:
     with socket.socket() as one:
+        if os.name == "posix":  # as ZeroMQ does, for what has just ended; on Windows it would take a port in use
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind((host, port))
         except OSError:
@@ -89,7 +92,7 @@ def judge_messages(seen: PortsSeen) -> Finding:
     """Whether `run` can publish where programs expect it."""
     name = "ports of run"
     if seen.messages == TAKEN:
-        remedy = "end that program, or give `run --bind tcp://127.0.0.1:5580` and the same address to its readers"
+        remedy = "end that program, or give `run --bind tcp://127.0.0.1:5670` and the same address to its readers"
         return note(name, f"{MESSAGES} or {CONTROL} belongs to another program", remedy)
     if seen.messages == OURS:
         return ok(name, f"a pipeline runs at tcp://127.0.0.1:{MESSAGES}", "a second one needs another --bind")

@@ -79,7 +79,13 @@ def read_bids(path: Path, wanted: Wanted) -> Recording:
 
 def _recording_in(folder: Path, wanted: Wanted) -> Path:
     """The EMG file of a data set, or the one asked for."""
-    found = [file for file in _files(folder, 0, [MOST_ENTRIES]) if file.stem.endswith("_emg")]
+    left = [MOST_ENTRIES]
+    found = [file for file in _files(folder, 0, left) if file.stem.endswith("_emg")]
+    if left[0] < 0:
+        raise RecordingError(
+            f'"{folder}" is a folder with more than {MOST_ENTRIES} files, too many to look for a recording in: give a '
+            "file, or a BIDS-EMG data set."
+        )
     if not found:
         raise RecordingError(f'"{folder}" is a folder with no recording in it: give a file, or a BIDS-EMG data set.')
     found.sort()
@@ -87,11 +93,11 @@ def _recording_in(folder: Path, wanted: Wanted) -> Path:
 
 
 def _files(folder: Path, depth: int, left: list[int]) -> Iterator[Path]:
-    """EDF and BDF files in a folder, links not followed, so many entries at most."""
+    """EDF and BDF files in a folder, links not followed, so many entries at most; `left` is below 0 where more are."""
     for entry in sorted(folder.iterdir()):
         left[0] -= 1
         if left[0] < 0:
-            raise RecordingError(f'"{folder}" holds too many files to be looked through: name one of them.')
+            return
         if entry.is_symlink():
             continue
         if entry.is_dir() and depth < DEEPEST:

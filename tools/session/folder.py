@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Sequence
@@ -13,15 +14,16 @@ from typing import Any
 import msgspec
 
 from ...stream.errors import OptionError, RecordingError
-from ..session_info import INFO, LARGEST_INFO
+from ..session_info import GUIDED, INFO, LARGEST_INFO, RECORDED
 from ..whole_file import write_synced
 
 VERSION = 1
-KIND = "myodrive guided session"
+KIND = GUIDED
 STEPS = ("check", "reference", "record", "calibrate", "review", "live")
 NEEDED_BY = {"check": (), "reference": ("record",), "record": ("calibrate",), "calibrate": ("review",), "review": ()}
 ALL_DECODER, DECODER = "decoder-all.onnx", "decoder.onnx"
-RECORDING, TARGET, FORCE = "calibration.h5", "calibration-target.csv", "calibration-force.npz"
+RECORDING, TARGET, FORCE = RECORDED, "calibration-target.csv", "calibration-force.npz"
+EXPLANATION = "README.txt"
 CHANNELS, UNITS = "channels.svg", "units"
 NOT_MEDICAL = "for research, not a medical device"
 README = f"""A measurement with myodrive, {NOT_MEDICAL}.
@@ -94,6 +96,8 @@ class SessionFolder:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.kept: Kept | None = None
+        self._was_there = self.path.exists()
+        self._new = False
         info = self.path / INFO
         if info.is_file():
             self.kept = _read(info)
@@ -127,6 +131,7 @@ class SessionFolder:
             )
         versions = {"myodrive": metadata.version("myodrive"), "python": platform.python_version()}
         if self.kept is None:
+            self._new = True
             self.kept = Kept(chosen=chosen, created_by=versions | {"system": platform.system()})
         else:
             self.kept = msgspec.structs.replace(self.kept, chosen=chosen)
@@ -137,6 +142,19 @@ class SessionFolder:
                 f'"{self.path}" cannot be written ({error.strerror}): give -o a folder that can be'
             ) from error
         self._write()
+
+    def forget(self) -> None:
+        """Take away again what `begin` made, if that is all there is."""
+        if not self._new:
+            return
+        with contextlib.suppress(OSError, RecordingError):
+            added = {entry.name for entry in self.path.iterdir()} - {INFO, EXPLANATION}
+            if added or _read(self.path / INFO).steps:
+                return
+            for name in (INFO, EXPLANATION):
+                (self.path / name).unlink(missing_ok=True)
+            if not self._was_there:
+                self.path.rmdir()
 
     def done(self, step: str) -> Done | None:
         """What came of a step; None where it was not done, or a later choice has undone it."""
@@ -180,7 +198,7 @@ class SessionFolder:
         units = "" if review is None else counted_anew(review.result.get("kept", ()), review.result.get("dropped", ()))
         try:
             write_synced(self.path / INFO, text)
-            write_synced(self.path / "README.txt", (README + (f"\n{units}\n" if units else "")).encode())
+            write_synced(self.path / EXPLANATION, (README + (f"\n{units}\n" if units else "")).encode())
         except OSError as error:
             raise RecordingError(
                 f'"{self.path / INFO}" cannot be written ({error.strerror}): make room or choose another folder'

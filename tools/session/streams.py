@@ -9,7 +9,7 @@ import pylsl
 from rich.table import Table
 
 from ...stream.errors import MissingStreamError, StreamError
-from ...stream.finder import open_stream
+from ...stream.finder import open_stream, several
 from ...stream.lsl import quieten
 from ...stream.source_info import DTYPES
 from ..stream_units import in_short
@@ -85,7 +85,7 @@ def choose(listed: list[Choice], text: str) -> Choice:
     """
     named = [one for one in listed if one.name == text]
     if len(named) > 1:
-        raise StreamError(f'{len(named)} streams are named "{text}": give each its own name, or stop all but one')
+        raise several(text, [(one.hostname, one.source_id) for one in named])
     if named:
         return named[0]
     if text.isdecimal() and 1 <= int(text) <= len(listed):

@@ -9,6 +9,7 @@ import pylsl
 import pytest
 
 from myodrive.stream.decoder_file import read_decoder
+from myodrive.tools import calibration_source
 from myodrive.tools.calibration_source import from_file
 from myodrive.tools.recording import InStream
 
@@ -210,6 +211,23 @@ def test_a_stream_that_cannot_be_calibrated_on_is_refused(myodrive, unique, tmp_
     said = myodrive("calibrate", "--stream", unique, "--channels", "0-7", "-o", tmp_path / "d.onnx")
     assert out
     assert said.refused(*words)
+
+
+@pytest.mark.parametrize("channels", [(), ("--channels", "0-3")])
+def test_a_bad_channel_that_is_none_is_refused_before_anything_is_recorded(
+    myodrive, unique, tmp_path, monkeypatch, channels
+):
+    def record(*arguments):
+        raise AssertionError("it was recorded")
+
+    monkeypatch.setattr(calibration_source, "blocks", record)
+    out = outlet(unique, channels=4)
+    said = myodrive(
+        "calibrate", "--stream", unique, *channels, "--grid", "LIN4-05", "--gain", "1", "--bad", "99", "-o",
+        tmp_path / "d.onnx",
+    )  # fmt: skip
+    assert out
+    assert said.refused("channel 99 of --bad")
 
 
 def test_two_streams_of_one_name_are_refused(myodrive, unique, tmp_path):

@@ -45,6 +45,6 @@ def test_it_ends_when_told_to_while_it_calibrates(process, muscle_path):
     assert b"1/3" in demo.stderr.readline()
     demo.send_signal(signal.SIGTERM)
     _, err = demo.communicate(timeout=60)
-    assert demo.returncode == 1
+    assert demo.returncode == 130
     assert b"interrupted" in err
     assert b"Traceback" not in err

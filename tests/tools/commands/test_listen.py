@@ -1,5 +1,7 @@
 """`myodrive listen` beside a pipeline."""
 
+import signal
+
 import msgspec
 import pytest
 import zmq
@@ -94,6 +96,22 @@ def test_nobody_there_is_1_and_says_so(myodrive, address):
     assert said.code == 1
     assert said.out == ""
     assert f"no message came from {address}" in said.err
+
+
+def test_a_topic_that_no_message_has_is_said_of_a_pipeline_that_is_there(
+    process, myodrive, unique, decoder_path, address, control, until
+):
+    process("run", "--stream", unique, "--decoder", decoder_path, "--bind", address, "--params", "none")
+    assert until(lambda: control(address, msgspec.msgpack.encode({"do": "ping"}), 0.5), 30)
+    why = f'a pipeline is at {address}, but nothing that begins with "drives/" came: topics are spikes/, drive/, '
+    said = myodrive("listen", "--connect", address, "--topic", "drives/", "--seconds", "0.3")
+    assert said.code == 1
+    assert said.err.startswith(why)
+    listener = process("listen", "--connect", address, "--topic", "drives/")
+    assert listener.stderr.readline().decode().startswith(why)
+    assert listener.stderr.readline() == b"still waiting\n"
+    listener.send_signal(signal.SIGINT)
+    assert listener.wait(timeout=20) == 1
 
 
 @pytest.mark.parametrize("where", ["nonsense", "", "tcp://127.0.0.1:99999", "tcp://127.0.0.1"])

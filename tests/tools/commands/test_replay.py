@@ -1,5 +1,6 @@
 """`myodrive replay`: a live session with everything that can happen to it gives the same messages once more."""
 
+import contextlib
 import shutil
 import signal
 import struct
@@ -14,6 +15,7 @@ from myodrive.stream.curve import read_client_keys
 from myodrive.stream.mask_worker import Swap
 from myodrive.stream.recording import EVENT, TICK
 from myodrive.tools import replay as module
+from myodrive.tools.commands import replay as command
 from myodrive.tools.events import read_events, read_marks
 from myodrive.tools.keys import make_server
 from myodrive.tools.replay import swaps_of
@@ -345,6 +347,15 @@ def test_another_decoder_or_model_in_the_folder_is_refused(session, myodrive, pa
 def test_what_is_no_session_is_refused(myodrive, tmp_path):
     assert myodrive("replay", tmp_path / "none").refused("no session at")
     assert myodrive("replay", tmp_path).refused("is no recorded session")
+
+
+def test_a_check_that_is_interrupted_says_so_and_no_verdict(session, myodrive, monkeypatch):
+    monkeypatch.setattr(command, "stop_on_signals", lambda: contextlib.nullcontext(lambda: True))
+    said = myodrive("replay", session, "--check")
+    assert said.code
+    assert said.out == ""
+    assert said.err.endswith("myodrive replay: interrupted\n")
+    assert "the same" not in said.err
 
 
 def test_check_and_bind_exclude_each_other(session, myodrive, address):

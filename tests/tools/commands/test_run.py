@@ -282,6 +282,15 @@ def test_ctrl_c_ends_it_with_a_summary(run, status, until, options):
         assert b"stopped after 0 samples" in err
 
 
+def test_two_streams_of_one_name_are_refused_with_their_sources(refusal, unique):
+    both = [pylsl.StreamOutlet(pylsl.StreamInfo(unique, "EMG", 24, 2048.0, "float32", f"{unique}-{n}")) for n in "ab"]
+    said = refusal()
+    assert both
+    assert said.code == 1
+    for words in ("2 streams are named", f"{unique}-a", f"{unique}-b", socket.gethostname()):
+        assert words in last_line(said)
+
+
 def test_any_bytes_on_the_control_socket_change_nothing(run, status, until, control, address, rng):
     pipeline = run()
     before = until(status)

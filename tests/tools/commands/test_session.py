@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from myodrive.stream.decoder_file import read_decoder
+from myodrive.stream.errors import StreamError
 from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.recording import InStream
-from myodrive.tools.session import calibrating
+from myodrive.tools.session import calibrating, electrodes
 from myodrive.tools.session_file import Session
 
 if os.name == "posix":
@@ -72,6 +73,19 @@ def test_a_check_tells_the_flat_channel_and_keeps_what_was_said(myodrive, amplif
 def test_what_is_missing_is_said_and_nothing_is_made(myodrive, tmp_path, options, words):
     assert myodrive("session", *(option.format(tmp_path) for option in options)).refused(words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", [("record",), ("check",), ("--yes",)])
+def test_a_first_step_that_fails_leaves_no_folder(myodrive, monkeypatch, tmp_path, unique, step):
+    monkeypatch.setattr(electrodes, "describe_stream", no_stream)
+    said = myodrive("session", *step, "--stream", unique, "--subject", "S77", "-o", tmp_path / "S77")
+    assert said.code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def no_stream(name, say):
+    """As where none is on."""
+    raise StreamError(f'no stream named "{name}" is on')
 
 
 def test_a_contraction_is_recorded_sample_for_sample_with_its_force(myodrive, amplifier, muscle, tmp_path):
@@ -190,7 +204,7 @@ def test_a_person_is_guided_at_a_terminal_and_takes_up_what_was_interrupted(ampl
     person.answer("Enter begins", "")
     person.answer("slowly harder", "\x03", "")  # Ctrl-C while the target runs
     person.answer("takes it up here", "", "")
-    assert person.process.wait(timeout=30) == 1
+    assert person.process.wait(timeout=30) == 130
     kept = msgspec.json.decode((folder / "session.json").read_bytes())
     assert set(kept["steps"]) == {"check", "reference"}
     assert not (folder / "calibration.h5").exists()

@@ -1,6 +1,8 @@
 """Ports and firewalls."""
 
+import re
 import socket
+import time
 
 import pytest
 import zmq
@@ -70,3 +72,25 @@ def test_a_firewall_that_is_on_is_a_note_with_the_ports():
     assert "16571" in found.remedy
     assert p.judge_firewall([]).level == "ok"
     assert isinstance(p.see_firewall(), list)
+
+
+def test_a_port_whose_pipeline_has_just_ended_is_free(free_address):
+    address = free_address()
+    with zmq.Context() as context, context.socket(zmq.PUB) as publisher, context.socket(zmq.SUB) as reader:
+        publisher.linger = reader.linger = 0
+        publisher.bind(address)
+        reader.subscribe(b"")
+        reader.connect(address)
+        while not reader.poll(50):
+            publisher.send(b"x")
+        publisher.close()
+        end = time.monotonic() + 10
+        while not p._is_free("127.0.0.1", int(address.rpartition(":")[2])):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+def test_the_other_address_it_names_is_the_one_of_the_guide(repository):
+    remedy = p.judge_messages(p.PortsSeen(messages=p.TAKEN)).remedy
+    named = re.search(r"--bind tcp://127\.0\.0\.1:\d+", remedy).group()
+    assert named in (repository / "tools/guide/trouble.md").read_text("utf-8")

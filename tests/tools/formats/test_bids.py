@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from myodrive.stream.errors import OptionError, RecordingError
 from myodrive.tools.events import Missing, read_events
+from myodrive.tools.formats import bids_reading
 from myodrive.tools.formats.bids import gaps, rounding_uv, write_bids
 from myodrive.tools.formats.reading import read_any
 from myodrive.tools.formats.wanted import Wanted
@@ -216,3 +217,14 @@ def test_a_damaged_sidecar_is_refused_or_left(tmp_path, recording, name, content
     write_bids(tmp_path / "set", recording)
     next((tmp_path / "set").rglob(f"*{name}")).write_bytes(content)
     assert outcome(read_any, tmp_path / "set") in ("read", "refused")
+
+
+def test_a_folder_with_too_many_files_is_named_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(bids_reading, "MOST_ENTRIES", 3)
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    for n in range(4):
+        (inner / f"{n}.txt").write_text("")
+    with pytest.raises(RecordingError, match="more than 3 files") as error:
+        read_any(tmp_path)
+    assert str(error.value).startswith(f'"{tmp_path}" is a folder')

@@ -51,6 +51,32 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_what_was_begun_for_nothing_is_taken_away_again(begun, tmp_path):
+    begun.forget()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    there = SessionFolder(tmp_path / "empty")
+    there.begin(CHOSEN)
+    there.forget()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]
+
+
+def test_what_was_there_before_or_came_in_since_is_not_taken_away(begun):
+    SessionFolder(begun.path).forget()
+    again = SessionFolder(begun.path)
+    again.begin(CHOSEN)
+    again.forget()
+    assert SessionFolder(begun.path).kept == begun.kept
+    again.finish("check", 1.0, {}, {})
+    begun.forget()
+    assert SessionFolder(begun.path).done("check")
+    again.kept.steps.clear()
+    again.begin(CHOSEN)
+    (begun.path / "channels.svg").write_text("")
+    begun.forget()
+    assert len(list(begun.path.iterdir())) == 3
+
+
 @pytest.mark.parametrize("content", [b"{}", b"", b'{"version": 1}', b"\xff\xfe", b"[" * 5000])
 def test_a_session_that_cannot_be_read_is_one_sentence(tmp_path, content):
     (tmp_path / "session.json").write_bytes(content)
