@@ -101,7 +101,8 @@ class Environment:
         target = f"{self.root}[{extra}]" if extra else str(self.root)
         self.stamp.unlink(missing_ok=True)
         self.unfinished.write_text("pip was started and has not come back\n", encoding="utf-8")
-        command = [self.python, "-m", "pip", "install", "--disable-pip-version-check"]
+        # quiet: pip then says what went wrong and nothing else
+        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         code = run([*command, "-c", self.root / "tools" / "constraints.txt", "-e", target], self.root)
         if code == INTERRUPTED:  # pip may have left half a package: the environment is made anew next time
             raise KeyboardInterrupt
@@ -120,8 +121,8 @@ class Environment:
         if not self.works():
             timed("make .venv", self.make)
         if not self.has(extra):
-            say("the first installation downloads for some minutes")
-            timed(f"install myodrive{f'[{extra}]' if extra else ''}", lambda: self.install(extra))
+            what = f"install myodrive{f'[{extra}]' if extra else ''} (downloading and installing: some minutes)"
+            timed(what, lambda: self.install(extra))
 
 
 def say(text: str) -> None:

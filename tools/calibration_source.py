@@ -129,7 +129,7 @@ def from_stream(
     else:
         geometry = _grid_for(grid_name, len(index))
         if differs(geometry, source, np.array(index)):
-            say(f'stream "{name}" says that its electrodes lie elsewhere than {grid_name} has them: --grid is taken')
+            say(elsewhere(grid_name, geometry, source, np.array(index)))
     if gain is None and names_no_unit(source, np.array(index)):
         say(f'stream "{name}" names no unit: its numbers are taken as uV; give --gain if they are not')
     samples = round(seconds * source.fs_hz)
@@ -210,6 +210,21 @@ def refuse_bad_elsewhere(bad: Sequence[int], index: Sequence[int]) -> None:
     for channel in bad:
         if channel not in index:
             raise OptionError(f"channel {channel} of --bad is not among the selected ones: correct the list")
+
+
+def elsewhere(grid_name: str, geometry: Geometry, source: SourceInfo, index: NDArray[np.int64]) -> str:
+    """The sentence for a person where a grid `differs`, with how far apart the electrodes are here and there."""
+    places = source.positions[index][:, [0, 2]] if source.positions is not None else np.zeros((0, 2))
+    places = places[np.isfinite(places).all(axis=1)]
+    far = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))  # (place, place), mm
+    between = far[far > 0]
+    spacing = f"{geometry.ied_mm:g} mm apart here"
+    if len(between):
+        spacing += f", {between.min():.3g} mm there"
+    return (
+        f'stream "{source.name}" says that its electrodes lie elsewhere than {grid_name} has them ({spacing}): '
+        "--grid is taken"
+    )
 
 
 def refuse_what_is_no_number(

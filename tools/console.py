@@ -36,6 +36,11 @@ def add_part(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     )
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """The option --overwrite of what writes files."""
+    parser.add_argument("--overwrite", action="store_true", help="replace files to write that exist already")
+
+
 def show(*tables: Table) -> None:
     """Print tables on stdout, as wide as the terminal; where there is none, wide enough for ours."""
     Console(width=None if sys.stdout.isatty() else WIDE).print(*tables)
@@ -71,8 +76,8 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def check_output(path: str) -> None:
-    """Refuse a place that no file can be written to, before the work is done.
+def check_output(path: str, overwrite: bool = False) -> None:
+    """Refuse a place that no file can be written to, and a file that would be lost, before the work is done.
 
     Raises
     ------
@@ -85,6 +90,14 @@ def check_output(path: str) -> None:
         raise OptionError(f'"{path}" cannot be written, there is no folder "{folder}": make it or choose another')
     if not os.access(folder, os.W_OK):
         raise OptionError(f'"{path}" cannot be written, the folder "{folder}" is not yours to write to: choose another')
+    if not overwrite and Path(path).is_file():  # a device is none
+        raise OptionError(f'"{path}" exists: choose another name, or add --overwrite')
+
+
+def late(hops: int, of: int) -> str:
+    """Such as "337 of 7697 hops late (4.4 %)"."""
+    share = f" ({100 * hops / of:.1f} %)" if hops and of else ""
+    return f"{hops} of {of} hops late{share}"
 
 
 def print_json(value: dict[str, Any]) -> None:

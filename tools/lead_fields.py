@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stream.errors import MyodriveError, OptionError
-from .console import check_output, messages, number
+from .console import add_overwrite, check_output, messages, number
+from .extras import pip_install
 from .grids import grid
 from .muscle_model import AXES, write_lead_fields
 
@@ -71,9 +72,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--skin", type=number(0.1, 5), default=1.0, metavar="MM", help="thickness (%(default)s)")
     parser.add_argument("--bone", type=number(0, 60), default=10.0, metavar="MM", help="radius (%(default)s)")
     parser.add_argument("--muscle", type=number(10, 100), default=35.0, metavar="MM", help="radius (%(default)s)")
+    add_overwrite(parser)
     args = parser.parse_args(arguments)
     try:
-        check_output(args.output)
+        check_output(args.output, args.overwrite)
         geometry = grid(args.grid)
         conductor = conductor_of(args.conductor, args.fat, args.skin, args.bone, args.muscle)
         deepest = (
@@ -82,7 +84,7 @@ def main(arguments: list[str]) -> int:
         try:
             from ..models.bmiss.table_of_conductor import lead_fields_of
         except ModuleNotFoundError as error:
-            raise OptionError('conductors need PyTorch: pip install "myodrive[train]"') from error
+            raise OptionError(f"conductors need PyTorch: {pip_install('train')}") from error
         fields = lead_fields_of(conductor, geometry, *usual_axes(geometry, deepest))
         write_lead_fields(args.output, fields, f"{conductor}")
     except MyodriveError as error:

@@ -54,6 +54,16 @@ def test_pip_is_held_to_the_constraints(environment, commands):
     assert command[command.index("-e") + 1] == f"{environment.root}[dev]"
 
 
+def test_pip_says_only_what_went_wrong(environment, tmp_path, capfd):
+    (environment.root / "pyproject.toml").write_text("[project]\nname = 'x'\nversion = 'no version'\n")
+    environment.python = Path(sys.executable)
+    with pytest.raises(BootstrapError, match="its last lines say why"):
+        environment.install("")
+    said = "".join(capfd.readouterr())
+    assert "error" in said.lower()
+    assert "Collecting" not in said
+
+
 def test_a_failed_installation_is_tried_again(environment, monkeypatch):
     monkeypatch.setattr(bootstrap, "run", lambda *_, **__: 1)
     with pytest.raises(BootstrapError, match="check the network"):

@@ -5,7 +5,15 @@ import pytest
 
 from myodrive.stream.errors import OptionError, RecordingError, StreamError
 from myodrive.stream.source_info import SourceInfo
-from myodrive.tools.calibration_source import differs, from_file, from_stream, geometry_of, refuse_what_is_no_number
+from myodrive.tools.calibration_source import (
+    differs,
+    elsewhere,
+    from_file,
+    from_stream,
+    geometry_of,
+    refuse_what_is_no_number,
+)  # fmt: skip
+from myodrive.tools.grids import grid
 
 
 def no_progress(share, note):
@@ -62,6 +70,13 @@ def test_a_grid_that_overrides_other_places_is_told(process, unique, muscle_path
     grid.write_text("# ied_mm = 8\nchannel,row,col\n0,1,0\n1,1,1\n2,1,2\n")  # the same, from another origin
     from_stream(unique, 1.0, [0, 1, 2], str(grid), None, no_progress, said.append)
     assert len(said) == 1
+
+
+def test_how_far_apart_the_electrodes_are_here_and_there_is_said():
+    geometry, index = grid("LIN4-05"), np.arange(4)
+    said = elsewhere("LIN4-05", geometry, stream_at([0, 8, 16, np.nan], [0, 0, 0, 0]), index)
+    assert "5 mm apart here, 8 mm there" in said
+    assert "there" not in elsewhere("LIN4-05", geometry, stream_at([3, np.nan, np.nan, np.nan], [0, 0, 0, 0]), index)
 
 
 def test_places_that_are_not_given_differ_from_none():

@@ -1,5 +1,7 @@
 """The live table: what it shows follows the messages, and stale ones move nothing."""
 
+import io
+
 import msgspec
 import pytest
 from rich.console import Console
@@ -21,9 +23,9 @@ from myodrive.tools.table import Picture
 NO_LATENCY = Latency(p50=1.0, p99=2.0, p999=3.0, max=4.0, hist=[])
 
 
-def shown(picture, age_s=0.0, width=100):
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(picture.render(width, 0, age_s))
+def shown(picture, age_s=0.0, width=120, height=None):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(picture.render(width, 0, age_s, height))
     return console.export_text()
 
 
@@ -50,8 +52,16 @@ def picture():
     return picture
 
 
-def test_without_a_message_it_says_so():
-    assert "no message yet" in shown(Picture())
+def test_without_a_message_it_says_so_once_a_pipeline_had_the_time_to_start():
+    assert "starting" in shown(Picture())
+    assert "no message yet" not in shown(Picture())
+    assert "no message yet: is the pipeline running?" in shown(Picture(), age_s=20.0)
+
+
+def test_before_the_first_sample_there_are_no_latencies(picture):
+    assert "p50 1.00  p99 2.00" in shown(picture)
+    picture.take(msgspec.structs.replace(status("warming"), samples_in=0))
+    assert "p50 -  p99 -   - Hz" in shown(picture)
 
 
 def test_it_shows_what_the_messages_say(picture):
@@ -80,12 +90,50 @@ def test_where_a_unit_lies_and_how_fast_it_conducts_is_shown_as_far_as_known(pic
     assert "m/s" not in row
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-def test_the_parameters_fit_the_width(picture, width):
-    for unit in range(2):
+def crowded(picture, units=19):
+    """Everything known of many units, all of which discharge all the time."""
+    entries = [UnitEntry(id=m, sil=0.93, pnr_db=30.0, lag_s=0.01, trust=1.0) for m in range(units)]
+    picture.take(Units(fs_hz=2048.0, decoder_sha256="", provider="CPU", lookahead_s=0.002, units=entries))
+    picture.take(status(rate_hz=2048.0))
+    for unit in range(units):
         picture.take(params(unit, iz_mm=-112.34, iz_mm_sd=10.4, cv_m_s=4.12, cv_m_s_sd=0.05))
-    assert shown(picture, width=width).count("-112.3 ± 10.4 mm") == 2
-    assert max(map(len, shown(picture, width=width).splitlines())) <= width
+        times = [9.0 + 0.01 * k for k in range(100)]
+        picture.take(Spikes(t=10.0, unit=[unit] * 100, spike_sample=[1] * 100, spike_t=times, margin=[1.0] * 100))
+
+
+def rows_of(text):
+    """The lines of units, by their numbers."""
+    return {int(line.split()[0]): line for line in text.splitlines() if line.split()[:1] and line.split()[0].isdigit()}
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 120, 200])
+def test_a_unit_takes_one_line_of_any_usual_width(picture, width):
+    crowded(picture)
+    text = shown(picture, width=width)
+    assert sorted(rows_of(text)) == list(range(19))
+    lines = text.rstrip("\n").splitlines()
+    assert max(map(len, lines)) < width + 1
+    assert len(lines) == lines.index(rows_of(text)[0]) + 19  # nothing between or behind the rows
+    assert all(sum(map(line.count, "⡇⢸⣿")) > 20 for line in rows_of(text).values())
+
+
+def test_where_there_is_little_room_the_deviations_go_before_the_raster(picture):
+    crowded(picture)
+    assert shown(picture, width=120).count("-112.3 ± 10.4 mm") == 19
+    narrow = shown(picture, width=80)
+    assert "±" not in narrow
+    assert "IZ mm" in narrow
+    assert narrow.count("-112.3 ") == 19
+
+
+@pytest.mark.parametrize("height", [12, 24, 30])
+def test_as_many_units_as_fit_are_shown_and_the_others_counted(picture, height):
+    crowded(picture)
+    text = shown(picture, width=80, height=height)
+    units = rows_of(text)
+    assert len(text.rstrip("\n").splitlines()) <= height
+    assert f"and {19 - len(units)} more" in text or len(units) == 19
+    assert len(text.rstrip("\n").splitlines()) == height or len(units) == 19
 
 
 def test_a_message_older_than_200_ms_moves_no_command(picture):

@@ -12,6 +12,7 @@ from ...stream.errors import OptionError
 from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
 from ..console import add_json, messages, number, print_json, progress_bar, show, whole_number
+from ..extras import pip_install
 from ..recording import BUNDLED
 
 EXAMPLE = (
@@ -181,7 +182,7 @@ def _calibration(args: argparse.Namespace) -> dict[str, object]:
 
 def _params(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
-        raise OptionError('bench params needs PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"bench params needs PyTorch: {pip_install('train')}")
     from ..bench_params import FIRST_SEED, params
     from ..bench_params_estimators import encoder, physics
     from ..parameters import NONE, SHIPPED
@@ -195,7 +196,7 @@ def _params(args: argparse.Namespace) -> dict[str, object]:
 
 def _ablation(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
-        raise OptionError('bench ablation needs PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"bench ablation needs PyTorch: {pip_install('train')}")
     from ..bench_ablation import FIRST_SEED, ablation
 
     with progress_bar("ablation") as progress:
@@ -204,7 +205,7 @@ def _ablation(args: argparse.Namespace) -> dict[str, object]:
 
 def _channels(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
-        raise OptionError('bench channels simulates a muscle with PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"bench channels simulates a muscle with PyTorch: {pip_install('train')}")
     from ..bench_channels import channels
 
     with progress_bar("channels") as progress:
@@ -213,7 +214,7 @@ def _channels(args: argparse.Namespace) -> dict[str, object]:
 
 def _artefacts(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
-        raise OptionError('bench artefacts simulates a muscle with PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"bench artefacts simulates a muscle with PyTorch: {pip_install('train')}")
     from ..bench_artefacts import artefacts
 
     with progress_bar("artefacts") as progress:
@@ -222,7 +223,7 @@ def _artefacts(args: argparse.Namespace) -> dict[str, object]:
 
 def _bmiss(args: argparse.Namespace) -> dict[str, object]:
     if importlib.util.find_spec("torch") is None:
-        raise OptionError('bench bmiss needs PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"bench bmiss needs PyTorch: {pip_install('train')}")
     from ..bench_bmiss import FIRST_SEED, FULL_SEEDS, bmiss, plan
 
     levels_db = None if args.snr is None else [None if math.isinf(args.snr) else args.snr]

@@ -22,7 +22,18 @@ from ...stream.errors import OptionError, ParameterModelError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
 from ..calibration_source import from_file, from_stream, refuse_bad_elsewhere
 from ..channels import channel_list
-from ..console import add_json, add_part, check_output, messages, number, print_json, progress_bar, whole_number
+from ..console import (
+    add_json,
+    add_overwrite,
+    add_part,
+    check_output,
+    messages,
+    number,
+    print_json,
+    progress_bar,
+    whole_number,
+)
+from ..extras import pip_install
 from ..interrupt import first_interrupt_asks
 from ..parameters import SHIPPED
 from ..unit_picture import draw_units
@@ -76,14 +87,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--end", type=float, metavar="S", help="and up to here (its end)")
     parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="of every random draw (%(default)s)")
+    add_overwrite(parser)
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Calibrate and write the decoder."""
-    check_output(args.output)
+    check_output(args.output, args.overwrite)
     if args.plot is not None:
-        check_output(args.plot)
+        check_output(args.plot, args.overwrite)
     _check_method(args)
     if args.plot is not None and not args.plot.lower().endswith(".svg"):
         raise OptionError(f'"{args.plot}" is no kind of picture that is drawn here: end it in .svg')
@@ -142,7 +154,7 @@ def _check_method(args: argparse.Namespace) -> None:
             if getattr(args, option) is not None:
                 raise OptionError(f"--{option} is for --method bmiss: add that, or leave --{option} out")
     elif importlib.util.find_spec("torch") is None:
-        raise OptionError('calibrate --method bmiss needs PyTorch: pip install "myodrive[train]"')
+        raise OptionError(f"calibrate --method bmiss needs PyTorch: {pip_install('train')}")
 
 
 def _check_seconds(seconds: float, method: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..channels import channel_list
-from ..console import add_json, add_part, check_output, messages, number, print_json, progress_bar
+from ..console import add_json, add_overwrite, add_part, check_output, messages, number, print_json, progress_bar
 from ..formats.wanted import Wanted
 from ..formats.writing import WRITTEN, writer_for
 from ..recording import Recording
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " .npy, .csv or a session; told by its content",
     )
     parser.add_argument("output", metavar="OUT", help=f"to write: {WRITTEN}")
+    add_overwrite(parser)
     add_json(parser)
     source = parser.add_argument_group("what the input does not say itself")
     add_part(source)
@@ -52,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
     """Read, write, and say what came over."""
     write = writer_for(args.output, args.subject, args.task)
     if Path(args.output).suffix:
-        check_output(args.output)
+        check_output(args.output, args.overwrite)
     wanted = Wanted(
         allow_nan=True,
         part=args.part,

@@ -12,7 +12,7 @@ from ...stream.decoder_file import Decoder, read_decoder
 from ...stream.errors import MismatchError
 from ...stream.pipeline import Pipeline
 from ..calibration_source import refuse_what_is_no_number
-from ..console import add_json, add_part, check_output, messages, print_json, progress_bar
+from ..console import add_json, add_overwrite, add_part, check_output, messages, print_json, progress_bar
 from ..events import write_events
 from ..recording import Recording
 from ..recording_reader import read_apart
@@ -32,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--whitening", choices=["folded", "staged"], default="folded",
         help="whitening as part of the filters, or a stage of its own (%(default)s)",
     )  # fmt: skip
+    add_overwrite(parser)
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Decode the file and write its events."""
-    check_output(args.output)
+    check_output(args.output, args.overwrite)
     decoder = read_decoder(args.decoder)
     recording = read_apart(args.file, allow_nan=True, need_places=False, part=args.part)
     for note in recording.notes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,11 +14,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from ... import stream
 from ...stream.decoder_file import read_decoder
 from ...stream.errors import StreamError
 from ...stream.hop import LONGEST_HOP
 from ...stream.parameter_file import read_parameter_file
-from ..console import LONGEST_S, add_json, check_output, messages, number, print_json, whole_number
+from ..console import LONGEST_S, add_json, add_overwrite, check_output, late, messages, number, print_json, whole_number
 from ..dashboard.beside import PORT, dashboard_at, has_screen
 from ..parameters import NONE, add_params, choose_model
 from ..picture import save_picture
@@ -27,8 +30,11 @@ from ..signals import stop_on_signals
 from ..subscriber import ask
 from ..table import Picture, watch
 
-EXAMPLE = "myodrive demo --seconds 30"
-SECONDS, PAGE_SECONDS = 30.0, 600.0
+EXAMPLE = "myodrive demo --seconds 60"
+WORDS = """SIL: how clearly a unit's discharges stand out, at most 1; 0.9 and more is good
+IZ: innervation zone, mm along the grid from its centre; CV: conduction velocity
+late hop: its messages left more than a hop after its last sample had come"""
+SECONDS, PAGE_SECONDS = 20.0, 600.0  # the former ends while the muscle of the bundled recording contracts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_params(parser)
     parser.add_argument("--keep", metavar="DECODER", help="keep the decoder in this file")
     parser.add_argument("--picture", metavar="SVG", help="save the table as it stands at the end")
+    add_overwrite(parser)
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Calibrate, play, decode, show, sum up."""
-    if args.keep is not None:
-        check_output(args.keep)
+    for path in filter(None, (args.keep, args.picture)):
+        check_output(path, args.overwrite)
     if args.params not in (None, NONE):
         read_parameter_file(args.params)
     seconds = args.seconds or (PAGE_SECONDS if args.dashboard else SECONDS)
@@ -59,7 +66,9 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
         decoder = args.keep or str(Path(folder) / "decoder.onnx")
         _say(args, f"1/3  calibrating on {Path(args.recording).name}")
-        calibration = json_of(["calibrate", args.recording, "-o", decoder, "--json"], stop)
+        if not kernels_compiled():
+            _say(args, "     compiling its kernels, once")
+        calibration = json_of(["calibrate", args.recording, "-o", decoder, "--overwrite", "--json"], stop)
         if stop():
             raise KeyboardInterrupt
         units = calibration["units"]
@@ -104,12 +113,33 @@ def main(args: argparse.Namespace) -> int:
         latency = summary["latency_ms"]
         messages.print(
             f"{summary['spikes']} discharges of {summary['units']} units; "
-            f"{summary['samples_in']} samples in, {summary['samples_lost']} lost, {summary['late_hops']} late hops; "
+            f"{summary['samples_in']} samples in, {summary['samples_lost']} lost; "
+            f"{late(summary['late_hops'], summary['samples_in'] // args.hop)}; "
             f"sample to message p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
         )
-        messages.print("with an amplifier: `myodrive calibrate --stream NAME --seconds 30 -o decoder.onnx`, then")
-        messages.print("                   `myodrive run --stream NAME --decoder decoder.onnx`")
+        messages.print(WORDS)
+        program = typed()
+        messages.print("with an amplifier:")
+        messages.print(f"  {program} calibrate --stream NAME --seconds 30 --grid GR08MM1305 -o decoder.onnx")
+        messages.print(f"  {program} run --stream NAME --decoder decoder.onnx")
     return 0
+
+
+def kernels_compiled() -> bool:
+    """Whether the numeric kernels were compiled here before."""
+    return any(Path(stream.__path__[0]).glob("__pycache__/*.nbi"))
+
+
+def typed() -> str:
+    """How a person starts our program in this shell: by its name where that finds this installation."""
+    name = "myodrive.exe" if os.name == "nt" else "myodrive"
+    ours = Path(sys.executable).parent / name
+    found = shutil.which("myodrive")
+    if not ours.exists() or (found is not None and Path(found).resolve() == ours.resolve()):
+        return "myodrive"
+    inside = ours.is_relative_to(Path.cwd())
+    path = str(ours.relative_to(Path.cwd()) if inside else ours)
+    return f'"{path}"' if " " in path else path
 
 
 class Countdown:

@@ -14,9 +14,10 @@ from ...stream.decoder_file import read_decoder
 from ...stream.errors import OptionError
 from ...stream.parameter_file import ParameterFile, read_parameter_file
 from ...stream.pipeline import Pipeline
-from ..console import add_json, add_part, check_output, messages, print_json, progress_bar, show
+from ..console import add_json, add_overwrite, add_part, check_output, messages, print_json, progress_bar, show
 from ..estimation import Pool, Stretch, UnitEstimate, estimate
 from ..estimation_methods import METHODS, has_torch, usual_method
+from ..extras import pip_install
 from ..parameter_trial import try_apart
 from ..parameters import NONE, SHIPPED
 from ..recording_reader import read_apart
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--table", metavar="TSV", help="write one row a unit, and one for each stretch, for models of the muscle"
     )
     parser.add_argument("--report", metavar="HTML", help="write a page with the pool and a picture of every unit")
+    add_overwrite(parser)
     add_json(parser)
 
 
@@ -59,9 +61,9 @@ def main(args: argparse.Namespace) -> int:
     if args.window is not None and not (math.isfinite(args.window) and args.window >= 1.0):
         raise OptionError(f"a window of {args.window:g} s is too short to average in: give 1 s or more")
     for path in filter(None, (args.table, args.report)):
-        check_output(path)
+        check_output(path, args.overwrite)
     if args.report is not None and importlib.util.find_spec("matplotlib") is None:
-        raise OptionError('--report draws with Matplotlib, which is not installed here: pip install "myodrive[plot]"')
+        raise OptionError(f"--report draws with Matplotlib, which is not installed here: {pip_install('plot')}")
     method, model = method_and_model(args.method, args.params)
     decoder = read_decoder(args.decoder)
     if model is not None and args.params is not None:
@@ -112,7 +114,7 @@ def method_and_model(method: str | None, path: str | None) -> tuple[str, Paramet
     method = method or usual_method(path is not None)
     if method == "physics" and not has_torch():
         raise OptionError(
-            'inverting the physics needs PyTorch: pip install "myodrive[train]", or --method encoder or classical'
+            f"inverting the physics needs PyTorch: {pip_install('train')}, or --method encoder or classical"
         )
     if method == "encoder" and path is None:
         raise OptionError("no parameter model is at hand: name one with --params, or choose another --method")

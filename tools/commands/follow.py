@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 import time
 
@@ -78,7 +79,8 @@ def _tell(followed: Followed, missed: int) -> None:
 
 def _draw(hand: Hand, command: float, why: str) -> None:
     with contextlib.suppress(OSError):
-        sys.stderr.write("\r" + drawn(hand, command, why)[:COLUMNS].ljust(COLUMNS))
+        columns = min(COLUMNS, shutil.get_terminal_size().columns - 1)  # a full line would go on in the next
+        sys.stderr.write("\r" + drawn(hand, command, why)[:columns].ljust(columns))
         sys.stderr.flush()
 
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from ...stream.errors import OptionError
-from ..console import add_json, check_output, messages, number, print_json, progress_bar
+from ..console import add_json, add_overwrite, check_output, messages, number, print_json, progress_bar
 from ..events import write_events
 from ..replay import Replayed, replay
 from ..replay_compare import Compared, compare
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=number(0.01, 100.0), default=1.0, help="times the pace, with --bind (%(default)s)"
     )
+    add_overwrite(parser)
     add_json(parser)
 
 
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     if args.bind is None and (args.curve is not None or args.open_network):
         raise OptionError("--curve and --open-network are for messages that are published: add --bind")
     if args.output is not None:
-        check_output(args.output)
+        check_output(args.output, args.overwrite)
     session = Session(args.session)
     contents = session.look_through()
     if not args.json:

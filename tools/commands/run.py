@@ -14,7 +14,7 @@ from ...stream.drive import DriveSettings
 from ...stream.endpoints import reached_here
 from ...stream.errors import OptionError
 from ...stream.markers import LONGEST_LABEL, Blank
-from ..console import LONGEST_S, add_json, number, print_json
+from ..console import LONGEST_S, add_json, late, number, print_json
 from ..live import LiveResult, LiveSettings, run_live
 from ..parameters import add_params
 from ..processes import CLI, finish, python_command
@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> int:
         status = result.status
         _say(
             f"stopped after {status.samples_in} samples; lost {status.samples_lost} in {status.gaps} gaps, "
-            f"{status.reconnects} reconnects, {status.late_hops} late hops; "
+            f"{status.reconnects} reconnects, {late(status.late_hops, status.samples_in // args.hop)}; "
             f"latency p50 {status.latency_ms.p50:.2f} ms, p99 {status.latency_ms.p99:.2f} ms"
         )
     return 0

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...stream.errors import OptionError
 from ...stream.geometry import Geometry
-from ..console import add_json, check_output, messages, number, print_json, progress_bar, whole_number
+from ..console import add_json, add_overwrite, check_output, messages, number, print_json, progress_bar, whole_number
+from ..extras import pip_install
 from ..grids import grid
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("-o", "--output", required=True, help="recording to write (.h5)")
     parser.add_argument("--plot", metavar="FILE", help="picture to draw (.png, .svg or .pdf)")
+    add_overwrite(parser)
     add_json(parser)
     parser.add_argument("--seed", type=whole_number(0, 2**32 - 1), default=0, help="of every random draw (%(default)s)")
 
@@ -86,7 +88,7 @@ def noise_list(text: str) -> tuple[str, ...]:
 def main(args: argparse.Namespace) -> int:
     """Simulate and write."""
     for path in filter(None, (args.output, args.plot)):
-        check_output(path)
+        check_output(path, args.overwrite)
     if args.plot is not None:
         need("matplotlib", "plot", "--plot draws with Matplotlib")
         if not args.plot.lower().endswith((".png", ".svg", ".pdf")):
@@ -125,7 +127,7 @@ def need(module: str, extra: str, why: str) -> None:
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise OptionError(f'{why}, which is not installed here: pip install "myodrive[{extra}]"') from error
+        raise OptionError(f"{why}, which is not installed here: {pip_install(extra)}") from error
 
 
 def array(args: argparse.Namespace) -> Geometry:

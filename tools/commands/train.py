@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...stream.errors import OptionError
-from ..console import add_json, check_output, messages, number, print_json, progress_bar, whole_number
+from ..console import add_json, add_overwrite, check_output, messages, number, print_json, progress_bar, whole_number
 from .simulate import need
 
 EXAMPLE = (
@@ -33,14 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--no-alignment", action="store_true", help="let the network see unaligned waveforms")
     parser.add_argument("--device", choices=["cpu", "cuda"], help="what trains (a GPU where there is one)")
+    add_overwrite(parser)
     add_json(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Train, calibrate the uncertainty, export."""
-    check_output(args.output)
+    check_output(args.output, args.overwrite)
     if not args.output.lower().endswith(".onnx"):
         raise OptionError(f'"{args.output}" is no name for a parameter model: end it in .onnx')
+    check_output(str(Path(args.output).with_suffix(".md")), args.overwrite)  # its card
     if not args.supervised and not args.physics:
         raise OptionError("--supervised 0 and --physics 0 leave nothing to learn from: give one of them a weight")
     for module in ("torch", "onnx", "onnxscript"):

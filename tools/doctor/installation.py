@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from ..extras import pip_install
 from .asking import text_of
 from .finding import Finding, note, ok, problem
 
@@ -24,7 +25,7 @@ EXTRAS = {
     ),
     "plot": (("matplotlib",), "`estimate --report`"),
 }
-INSTALL_AGAIN = "pip install --force-reinstall myodrive, in an environment of its own"
+INSTALL_AGAIN = f"{pip_install('', '--force-reinstall')}, in an environment of its own"
 MOST_NAMED = 6
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)[^>;]*(?:>=\s*([0-9.]+))?")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)")
@@ -207,7 +208,8 @@ def judge_versions(seen: PackagesSeen) -> Finding:
     return ok(
         "versions",
         f"other than the tests': {listed}",
-        "if something is odd: pip install -c tools/constraints.txt myodrive",
+        "if something is odd, in the folder of myodrive: "
+        f'"{sys.executable}" -m pip install -c tools/constraints.txt -e .',
     )
 
 
@@ -219,7 +221,7 @@ def judge_extras(seen: PackagesSeen) -> Finding:
     if not lacking:
         return ok("extras", "all installed")
     found = "; ".join(f'without "{extra}" there is no {what}' for extra, what in lacking.items())
-    return ok("extras", found, f'for these pip install "myodrive[{",".join(lacking)}]"')
+    return ok("extras", found, f"for these {pip_install(','.join(lacking))}")
 
 
 def _number(version: str) -> tuple[int, ...]:

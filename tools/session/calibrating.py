@@ -16,6 +16,7 @@ from ...stream.errors import OptionError
 from ...stream.parameter_file import read_parameter_file
 from ..calibration_source import from_file
 from ..commands.calibrate import BMISS, unit_fields
+from ..extras import pip_install
 from ..interrupt import first_interrupt_asks
 from ..parameters import SHIPPED
 from .checking import Progress
@@ -30,7 +31,7 @@ def check_method(method: str) -> None:
     OptionError
     """
     if method == BMISS and importlib.util.find_spec("torch") is None:
-        raise OptionError('--method bmiss needs PyTorch: pip install "myodrive[train]", or take --method cbss')
+        raise OptionError(f"--method bmiss needs PyTorch: {pip_install('train')}, or take --method cbss")
 
 
 def recorded(folder: SessionFolder, say: Callable[[str], None]) -> CalibrationInput:

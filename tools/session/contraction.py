@@ -66,7 +66,8 @@ def reference(
         if scale.hardly_above_rest:
             say(
                 f"the reference contraction ({scale.full:.3g} {unit}) is hardly above rest ({scale.rest:.3g} {unit}): "
-                "begin relaxed, then contract as hard as you can, or do it again"
+                "begin relaxed, then contract as hard as you can, or do it again; for a recording that "
+                "`play` repeats nobody can: give --full, the reference in uV, there"
             )
     result = asdict(scale) | {"measure": name, "unit": unit, "hardly_above_rest": scale.hardly_above_rest}
     folder.finish("reference", time.perf_counter() - started, {"seconds": seconds, "full": full}, result)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...stream.errors import OptionError
 from ...stream.geometry import Geometry
 from ...stream.source_info import SourceInfo, gain_to_microvolts, names_no_unit
-from ..calibration_source import describe_stream, differs, geometry_of
+from ..calibration_source import describe_stream, differs, elsewhere, geometry_of
 from ..grids import grid
 from .folder import Chosen
 
@@ -76,7 +76,7 @@ def electrodes_of(chosen: Chosen, say: Callable[[str], None]) -> Electrodes:
             "--channels"
         )
     if differs(geometry, source, index):
-        say(f'stream "{source.name}" has its electrodes elsewhere than {chosen.grid}: --grid is taken')
+        say(elsewhere(chosen.grid, geometry, source, index))
     return Electrodes(source, index, geometry, chosen.gain, chosen.counter)
 
 

@@ -35,6 +35,8 @@ def grid_table(check: Check, geometry: Geometry) -> Table:
     table.add_column(justify="right", style="dim")
     for _ in range(geometry.grid_cols):
         table.add_column(justify="right", no_wrap=True)
+    shown = [word for word in WORDS if any(one.word == word for one in check.channels)]
+    table.caption = ", ".join(f"{LETTERS[word]} = {word}" for word in shown)
     at = _by_place(check, geometry)
     for row in reversed(range(geometry.grid_rows)):
         cells: list[Text] = []

@@ -89,7 +89,7 @@ def _try(do: Callable[[], dict[str, Any]], step: str, talk: Talk) -> dict[str, A
             if not talk.yes("try again?"):
                 raise
             continue
-        if step not in AGAIN or talk.yes("keep it?"):
+        if step not in AGAIN or talk.yes("keep it?", usual=not (talk.asks and found.get("hardly_above_rest"))):
             return found
 
 

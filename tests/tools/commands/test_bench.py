@@ -144,4 +144,4 @@ def test_a_parameter_model_that_is_not_there_is_refused_before_anything_is_measu
 
 def test_accuracies_need_pytorch_and_say_so(myodrive, monkeypatch):
     monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
-    assert myodrive("bench", "params", "--json").refused("PyTorch", "myodrive[train]")
+    assert myodrive("bench", "params", "--json").refused("PyTorch", "[train]")

@@ -112,4 +112,4 @@ def test_a_level_that_is_none_is_wrong_usage(myodrive, level):
 
 def test_it_needs_pytorch_and_says_so(myodrive, monkeypatch):
     monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
-    assert myodrive("bench", "bmiss", "--json").refused("PyTorch", "myodrive[train]")
+    assert myodrive("bench", "bmiss", "--json").refused("PyTorch", "[train]")

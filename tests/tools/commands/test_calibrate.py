@@ -89,7 +89,7 @@ def test_some_channels_of_a_stream_are_named_as_the_stream_has_them(
     assert myodrive("calibrate", path, "-o", tmp_path / "n.onnx", "--channels", "0-9").refused(
         "channel 9", "which has 24 (named as in their stream)"
     )
-    assert myodrive("decode", path, "--decoder", decoder_path, "-o", tmp_path / "e.tsv").refused(
+    assert myodrive("decode", path, "--decoder", decoder_path, "-o", tmp_path / "n.tsv").refused(
         "channel 9", "only 24 of its stream"
     )
     source = from_file(str(path), [12, 30], None)

@@ -158,4 +158,4 @@ def test_without_pytorch_the_extra_is_named(myodrive, muscle_path, tmp_path, mon
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "torch" else find(name, *rest))
     said = myodrive("calibrate", muscle_path, "-o", tmp_path / "d.onnx", "--method", "bmiss")
-    assert said.refused("PyTorch", "myodrive[train]")
+    assert said.refused("PyTorch", "[train]")

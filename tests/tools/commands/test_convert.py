@@ -190,8 +190,8 @@ def two_streams(xdf_path, muscle):
 @pytest.mark.parametrize(
     "command",
     [
-        ("calibrate", "-o", "{}/d.onnx"),
-        ("decode", "--decoder", "{decoder}", "-o", "{}/e.tsv"),
+        ("calibrate", "--overwrite", "-o", "{}/d.onnx"),
+        ("decode", "--decoder", "{decoder}", "--overwrite", "-o", "{}/e.tsv"),
         ("estimate", "--decoder", "{decoder}", "--method", "classical"),
         ("play", "--seconds", "0.2"),
     ],
@@ -220,7 +220,9 @@ def test_some_channels_of_a_stream_keep_their_numbers(myodrive, recording_like, 
     assert found.in_stream == InStream((12, 30), 40)
     assert myodrive("convert", path, tmp_path / "same.h5").code == 0
     assert read_recording(tmp_path / "same.h5").in_stream == InStream(tuple(range(10, 34)), 40)
-    assert myodrive("convert", path, out, "--channels", "0-3").refused("channel 0 of it is not among them")
+    assert myodrive("convert", path, tmp_path / "no.h5", "--channels", "0-3").refused(
+        "channel 0 of it is not among them"
+    )
 
 
 def test_markers_of_an_xdf_file_come_over_or_are_told_to_stay(myodrive, xdf_path, decoder_path, tmp_path):

@@ -23,7 +23,9 @@ def decode(myodrive, muscle_path, decoder_path, tmp_path):
     """Decode the usual recording, or another, to events.tsv."""
 
     def call(*options, recording=muscle_path, decoder=decoder_path):
-        return myodrive("decode", recording, "--decoder", decoder, "-o", tmp_path / "events.tsv", *options)
+        return myodrive(
+            "decode", recording, "--decoder", decoder, "-o", tmp_path / "events.tsv", "--overwrite", *options
+        )
 
     return call
 

@@ -1,8 +1,14 @@
 """`myodrive demo`: the whole chain as a user first sees it."""
 
+import os
+import shutil
 import signal
+import sys
+from pathlib import Path
 
 import pytest
+
+from myodrive.tools.commands import demo
 
 
 @pytest.mark.slow
@@ -48,3 +54,27 @@ def test_it_ends_when_told_to_while_it_calibrates(process, muscle_path):
     assert demo.returncode == 130
     assert b"interrupted" in err
     assert b"Traceback" not in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_the_advice_at_the_end_is_typed_as_it_stands(monkeypatch, tmp_path):
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "myodrive").touch()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.chdir(tmp_path)
+    assert demo.typed() == str(Path(".venv", "bin", "myodrive"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert demo.typed() == str(programs / "myodrive")
+    monkeypatch.setattr(shutil, "which", lambda name: str(programs / "myodrive"))
+    assert demo.typed() == "myodrive"  # the environment is active
+
+
+def test_kernels_are_compiled_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo.stream, "__path__", [str(tmp_path)])
+    assert not demo.kernels_compiled()
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "drive.decayed-23.py311.nbi").touch()
+    assert demo.kernels_compiled()

@@ -1,6 +1,11 @@
 """`myodrive follow` beside a pipeline."""
 
+import os
+
 import pytest
+
+from myodrive.tools.commands import follow
+from myodrive.tools.follow import Hand
 
 
 @pytest.fixture
@@ -29,3 +34,15 @@ def test_nobody_there_is_1_and_says_so(myodrive, address):
     said = myodrive("follow", "--connect", address, "--seconds", 0.2)
     assert said.code == 1
     assert "no drive message has come yet" in said.err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_hand_stays_on_its_line_whatever_the_width(monkeypatch, capsys, columns):
+    monkeypatch.setattr(follow.shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    for why in ("", "the newest drive message is 1.51 s old " * 3):
+        follow._draw(Hand(), 0.5, why)
+    first, *turns = capsys.readouterr().err.split("\r")
+    assert first == ""
+    assert len({len(turn) for turn in turns}) == 1  # the longer one is written over whole
+    assert len(turns[0]) < columns
+    assert not any("\n" in turn for turn in turns)

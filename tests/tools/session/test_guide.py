@@ -66,6 +66,13 @@ def test_without_anybody_to_ask_every_step_is_done_once_and_live_is_told_not_don
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_reference_hardly_above_rest_is_done_again_unless_a_person_insists(folder, steps, typed, monkeypatch):
+    monkeypatch.setitem(RESULTS, "reference", {"hardly_above_rest": True})
+    folder.finish("check", 1.0, {}, {})
+    guide(folder, steps, typed("", "", "", "", "y", "", "", "", "n"), goes_live=False)
+    assert names(steps) == ["reference", "reference", "record", "calibrate", "review", "live"]
+
+
 def test_what_was_done_is_kept_and_the_rest_goes_on_from_there(folder, steps):
     for step in ("check", "reference", "record"):
         folder.finish(step, 1.0, {}, {})

@@ -106,4 +106,5 @@ def test_both_pictures_show_every_channel_with_its_word(emg, muscle):
     assert "S01 &lt;&amp;&gt;" in drawn
     cells = [str(cell) for column in grid_table(found, muscle.geometry).columns for cell in column.cells]
     assert sum(cell.startswith("10 F ") for cell in cells) == 1
+    assert grid_table(found, muscle.geometry).caption == "G = good, F = flat"
     assert len(set(LETTERS.values())) == len(LETTERS)
