@@ -14,10 +14,12 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from ...stream.messages import Drive, Emg, Message, Muap, Params, Spikes, Status, Units
+from ...stream.beside import MOST_SIGNALS
+from ...stream.messages import Drive, Emg, Message, Muap, Params, Signal, Spikes, Status, Units
 from .happenings import BAD, GOOD, WARN, Happenings, plural
 from .pictures import matrix
 from .ring import Ring
+from .signal_trace import SignalTrace
 from .words import SILENT_S, Facts, Headline, headline
 
 SPAN_S = 60.0
@@ -30,6 +32,7 @@ EMG_BINS_KEPT = 1024
 MOST_UNITS, MOST_CHANNELS, MOST_MUAP_SAMPLES = 512, 1024, 1 << 18
 NOT_LIVE, INVALID, VALID = 0, 1, 2
 ANOTHER_CLOCK_S = 2 * SPAN_S  # times so far from the last ones are those of another clock
+EARLY_S = 1.0  # a signal's value that is later than now by more has no time of ours
 INVALID_TOLD_S = 0.3
 
 
@@ -85,6 +88,7 @@ class Board:
         self.epoch += 1
         self.spikes = Ring(SPIKES_KEPT, t=np.float64, unit=np.int16)
         self.traces = Ring(DRIVE_KEPT, t=np.float64, cst=np.float32, command=np.float32, flag=np.int8)
+        self.signals: dict[str, SignalTrace] = {}  # in the order of `status.signals`
         self.emg: EmgBins | None = None
         self.params: dict[int, tuple[int, Params]] = {}  # unit: how many came, the last one
         self.muaps: dict[int, Waveform] = {}
@@ -124,6 +128,8 @@ class Board:
             self._take_units(message)
         elif isinstance(message, Status):
             self._take_status(message, now)
+        elif isinstance(message, Signal):
+            self._take_signal(message)
         elif isinstance(message, Emg):
             self._take_emg(message)
         elif isinstance(message, Muap):
@@ -154,6 +160,7 @@ class Board:
             if not -1.0 < message.t_pub - self._t_pub < ANOTHER_CLOCK_S:
                 self._forget()
         self.status = self.drive = None
+        self.signals = {}
         self._gathered.clear()
         self._stalled_at = None
         self._told_invalid = True
@@ -210,6 +217,9 @@ class Board:
     def _take_status(self, message: Status, now: float) -> None:
         before, self.status = self.status, message
         self.versions["status"] += 1
+        names = [entry.name for entry in message.signals[:MOST_SIGNALS]]
+        if names != list(self.signals):
+            self.signals = {name: self.signals.get(name) or SignalTrace(message.t_pub, DRIVE_KEPT) for name in names}
         if before is not None:
             self.happenings.follow(before, message, self.units.fs_hz if self.units is not None else 2048.0)
         state = None if before is None else before.state
@@ -224,6 +234,16 @@ class Board:
         elif message.state in ("paused", "stopped", "live", "waiting", "warming"):
             told = {"live": (GOOD, "live: samples come"), "waiting": (GOOD, "waiting for the first sample")}
             self.happenings.note(*told.get(message.state, (WARN, message.state)))
+
+    def _take_signal(self, message: Signal) -> None:
+        trace = self.signals.get(message.name)
+        if trace is None:
+            return
+        t, value = np.array(message.value_t, np.float64), np.array(message.value, np.float64)
+        if len(t) != len(value) or not np.isfinite(value).all():
+            raise ValueError("a level that is no number, or has no time")
+        ours = (t > message.t_pub - SPAN_S) & (t < message.t_pub + EARLY_S)
+        trace.push(t[ours], value[ours], message.fs_hz)
 
     def _take_emg(self, message: Emg) -> None:
         block = matrix(message.emg)  # (channels, samples) uV

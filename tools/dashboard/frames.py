@@ -8,19 +8,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...stream.beside import MOST_SIGNALS
 from ..palette import NINETY, RAMP, UNITS_DARK, UNITS_LIGHT
 from .board import EMG_BINS_HZ, FRAMES_HZ, SPAN_S, Board
+from .signal_trace import SignalTrace
 
 SLOW_FRAMES = FRAMES_HZ // 2  # parameters and waveforms are sent every so many frames
 RATES_FRAMES = FRAMES_HZ // 5  # and the units' rates
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
-    """What a page shows: whether it is seen, the unit of its map, the grid column of its EMG, frames a second."""
+    """What a page shows: whether it is seen, unit of its map, grid column of its EMG, which signal, frames a second."""
 
     seen: bool = True
     unit: int = -1
     column: int = 0
+    signal: int = 0
     rate: Annotated[int, msgspec.Meta(ge=1, le=FRAMES_HZ)] = FRAMES_HZ
 
 
@@ -43,8 +46,9 @@ class Frames:
     def _begin(self) -> None:
         """Nothing has been sent of what the board remembers now."""
         self._epoch = self._board.epoch
-        self._spikes = self._traces = self._emg = 0
+        self._spikes = self._traces = self._signal = self._emg = 0
         self._column = self._emg_source = None
+        self._signal_source: SignalTrace | None = None
         self._params: dict[int, int] = {}
         self._muap = (-1, 0)
 
@@ -57,12 +61,13 @@ class Frames:
                 frame["hello"] = self._hello()
             if board.epoch != self._epoch:
                 self._begin()
-            if self._spikes == self._traces == 0:
+            if self._spikes == self._traces == 0 and self._signal_source is None:
                 self._base = board.now()
             frame |= {"epoch": board.epoch, "base": self._base, "now": board.now(), "missed": board.missed}
             self._add_changes(frame)
             self._add_spikes(frame)
             self._add_traces(frame)
+            self._add_signal(frame)
             if self.wish.seen:
                 self._add_emg(frame)
                 if self.number % SLOW_FRAMES == 0:
@@ -118,6 +123,10 @@ class Frames:
             "lost": status.samples_lost, "gaps": status.gaps, "late": status.late_hops,
             "bad": status.bad_channels, "masked": status.masked_channels,
             "recording": status.recording, "recorded_s": status.recorded_s,
+            "signals": [
+                {"name": one.name, "state": one.state, "unit": one.unit, "fs": one.fs_hz, "reason": one.reason}
+                for one in status.signals[:MOST_SIGNALS]
+            ],
             "latency": {"p50": latency.p50, "p99": latency.p99, "p999": latency.p999, "max": latency.max,
                         "hist": latency.hist[:400]},
         }  # fmt: skip
@@ -151,6 +160,23 @@ class Frames:
             frame["traces"] = {
                 "t": self._milliseconds(rows["t"]), "cst": _list(rows["cst"], 1),
                 "command": _list(rows["command"], 3), "flag": rows["flag"].tolist(),
+            }  # fmt: skip
+
+    def _add_signal(self, frame: dict[str, Any]) -> None:
+        chosen, traces = self.wish.signal, list(self._board.signals.values())
+        if not 0 <= chosen < len(traces):
+            return
+        trace = traces[chosen]
+        fresh = trace is not self._signal_source
+        if fresh:
+            self._signal_source, self._signal = trace, 0
+        rows = trace.ring.since(self._signal)
+        self._signal = trace.ring.head
+        if fresh or len(rows["t"]):
+            frame["signal"] = {
+                "fresh": fresh, "number": chosen, "since": round(trace.since - self._base, 3),
+                "t": self._milliseconds(rows["t"]), "low": _significant(rows["low"]),
+                "high": _significant(rows["high"]), "value": trace.newest,
             }  # fmt: skip
 
     def _milliseconds(self, times: NDArray[np.float64]) -> list[int]:
@@ -211,3 +237,8 @@ def _round(value: float | None, digits: int) -> float | None:
 
 def _list(values: NDArray[Any], digits: int) -> list[Any]:
     return values.astype(np.float64).round(digits).tolist()
+
+
+def _significant(values: NDArray[np.float64]) -> list[float]:
+    """To seven digits, wherever the point is."""
+    return [float(f"{value:.7g}") for value in values]

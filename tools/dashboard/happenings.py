@@ -123,8 +123,23 @@ def _changes(before: Status, after: Status) -> Iterator[tuple[str, str]]:
         why = f": {after.recording_reason}" if after.recording_reason else ""
         level = GOOD if after.recording in ("on", "") and not why else BAD
         yield level, f"recording {after.recording or 'off'}{why}"
+    yield from _signal_changes(before, after)
     if after.reason and after.reason != before.reason:
         yield BAD, after.reason
+
+
+def _signal_changes(before: Status, after: Status) -> Iterator[tuple[str, str]]:
+    known = {one.name: one for one in before.signals}
+    for one in after.signals:
+        was = known.get(one.name)
+        if was is None:
+            continue
+        if one.state == "lost" != was.state:
+            yield BAD, f'signal "{one.name}" is lost{f": {one.reason}" if one.reason else ""}'
+        elif (one.state, one.reason) == ("on", "") and (was.state != "on" or was.reason):
+            yield GOOD, f'signal "{one.name}" comes{"" if was.state == "waiting" else " again"}'
+        elif one.reason and one.reason != was.reason:
+            yield BAD, one.reason
 
 
 def _channel_changes(before: Status, after: Status) -> Iterator[tuple[str, str]]:

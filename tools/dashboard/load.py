@@ -1,6 +1,6 @@
 """A pipeline that is none: publishes messages of ours at full load, for measuring those who read them.
 
-python -m myodrive.tools.dashboard.load tcp://127.0.0.1:5570 [--channels 256] [--units 60] [--seconds S]
+python -m myodrive.tools.dashboard.load tcp://127.0.0.1:5570 [--channels 256] [--units 60] [--signal HZ]
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ import numpy as np
 from ...stream.curve import ServerKeys
 from ...stream.endpoints import Endpoints
 from ...stream.latency import LatencyHistogram
-from ...stream.messages import Drive, Electrodes, Emg, Muap, Params, Spikes, Status, UnitEntry, Units
+from ...stream.messages import (
+    Drive,
+    Electrodes,
+    Emg,
+    Muap,
+    Params,
+    Signal,
+    SignalEntry,
+    Spikes,
+    Status,
+    UnitEntry,
+    Units,
+)
 from ..signals import stopped_by_signals
 
 FS_HZ, HOP, DRIVE_HZ, EMG_HZ = 2048.0, 8, 100.0, 30.0
@@ -25,7 +37,7 @@ STREAM = "load"
 
 
 class Load:
-    """Publishes as `run` does: spikes a hop, drive, parameters, status, and EMG and waveforms where wanted.
+    """Publishes as `run` does: spikes a hop, drive, signals, parameters, status, and EMG and waveforms where wanted.
 
     Parameters
     ----------
@@ -35,6 +47,11 @@ class Load:
         Seconds.
     keys : ServerKeys, optional
         Let in the clients on the list only.
+
+    Attributes
+    ----------
+    signals : tuple of SignalEntry
+        Beside the EMG; of those in the state "on" values come.
     """
 
     def __init__(
@@ -48,6 +65,7 @@ class Load:
     ) -> None:
         self.state = "live"
         self.status_extra: dict[str, object] = {}
+        self.signals: tuple[SignalEntry, ...] = ()
         self._clock = clock
         self._rng = np.random.default_rng(seed)
         self._channels, self._units = channels, units
@@ -68,6 +86,7 @@ class Load:
         self._noise = self._rng.normal(0, 60, (8, channels, round(FS_HZ / EMG_HZ))).round(3)
         self._turn = 0
         self._sample = 0
+        self._signalled = self._began
 
     def tend(self) -> None:
         """Send what is due."""
@@ -77,6 +96,7 @@ class Load:
             self._send("units", self._unit_table(), now)
             self._send("status", self._status(), now)
         self._each("status", 1.0, now, lambda t: self._send("status", self._status(), now))
+        self._send_signals(now)
         live = self.state == "live"
         self._each("drive", DRIVE_HZ, now, lambda t: self._send("drive", self._drive(t, live), now))
         if not live:
@@ -121,6 +141,23 @@ class Load:
             source="units" if live else "none", delay_s=0.08, envelope=80.0 * float(level), valid=live,
         )  # fmt: skip
 
+    def _send_signals(self, now: float) -> None:
+        """What has come since the last time, a hundredth of a second or more."""
+        if now - self._signalled < 1.0 / DRIVE_HZ:
+            return
+        since, self._signalled = self._signalled, now
+        for turn, one in enumerate(self.signals):
+            steps = np.arange(np.ceil(since * one.fs_hz), np.ceil(now * one.fs_hz)) if one.state == "on" else ()
+            if len(steps):
+                t = steps / one.fs_hz
+                value = 10.0 * np.sin(2 * np.pi * (t - self._began) / (8.0 + turn)) + self._rng.normal(0, 0.1, len(t))
+                places = (t - self._began) * FS_HZ
+                message = Signal(
+                    name=one.name, unit=one.unit, fs_hz=one.fs_hz, value=value.tolist(), value_sample=places.tolist(),
+                    value_t=t.tolist(),
+                )  # fmt: skip
+                self._send("signal", message, now)
+
     def _pictures(self, now: float) -> None:
         self._turn += 1
         if self._publisher.wanted("emg"):
@@ -141,7 +178,7 @@ class Load:
         fields: dict[str, object] = {
             "state": self.state, "samples_in": self._sample, "samples_lost": 0, "gaps": 0, "reconnects": 0,
             "late_hops": 0, "bad_channels": [], "bad_reasons": [], "messages_dropped": self._publisher.dropped,
-            "latency_ms": self._latency.summary(), "rate_hz": FS_HZ,
+            "latency_ms": self._latency.summary(), "rate_hz": FS_HZ, "signals": list(self.signals),
         }  # fmt: skip
         return Status(**{**fields, **self.status_extra})
 
@@ -162,9 +199,12 @@ def main() -> int:
     parser.add_argument("address")
     parser.add_argument("--channels", type=int, default=256)
     parser.add_argument("--units", type=int, default=60)
+    parser.add_argument("--signal", type=float, metavar="HZ", help="a signal beside the EMG, of that rate")
     parser.add_argument("--seconds", type=float, default=1e7)
     args = parser.parse_args()
     load = Load(args.address, args.channels, args.units)
+    if args.signal:
+        load.signals = (SignalEntry(name="force", state="on", unit="N", fs_hz=args.signal),)
     try:
         with stopped_by_signals() as stop:
             end = time.monotonic() + args.seconds

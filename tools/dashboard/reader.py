@@ -13,7 +13,7 @@ from ..subscriber import Subscriber
 from .board import Board
 from .pictures import PictureSubscriber
 
-ALWAYS = ("spikes/", "drive/", "params/", "units/", "status/")
+ALWAYS = ("spikes/", "drive/", "params/", "units/", "status/", "signal/")
 PICTURES = ("emg/", "muaps/")
 FEW = 200  # large messages that may wait to be read
 MOST = 500  # messages taken at a time: frames wait meanwhile

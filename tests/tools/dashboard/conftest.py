@@ -23,7 +23,7 @@ class Pipeline:
     """A small publisher of our messages, in a thread that owns its sockets."""
 
     def __init__(self, address, keys=None):
-        self.state, self.extra = "live", {}
+        self.state, self.extra, self.signals = "live", {}, ()
         self.wanted = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(address, keys))
@@ -33,7 +33,7 @@ class Pipeline:
         load = Load(address, CHANNELS, UNITS, keys=keys)
         try:
             while not self._stop.is_set():
-                load.state, load.status_extra = self.state, dict(self.extra)
+                load.state, load.status_extra, load.signals = self.state, dict(self.extra), self.signals
                 load.tend()
                 self.wanted = {kind: load._publisher.wanted(kind) for kind in ("spikes", "emg", "muaps")}
                 time.sleep(0.002)

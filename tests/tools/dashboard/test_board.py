@@ -5,7 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myodrive.stream.messages import Drive, Emg, Event, Latency, Muap, Params, Signal, Spikes, Status, UnitEntry, Units
+from myodrive.stream.messages import (
+    Drive,
+    Emg,
+    Event,
+    Latency,
+    Muap,
+    Params,
+    Signal,
+    SignalEntry,
+    Spikes,
+    Status,
+    UnitEntry,
+    Units,
+)
 from myodrive.tools.dashboard.board import (
     DRIVE_KEPT,
     EMG_BINS_KEPT,
@@ -62,6 +75,16 @@ def spikes(t_pub, unit, spike_t, session="s"):
                   t_pub=t_pub)  # fmt: skip
 
 
+def with_signals(t_pub, *names, **fields):
+    return status(t_pub, signals=[SignalEntry(name=name, state="on", unit="N") for name in names], **fields)
+
+
+def signal(t_pub, value, value_t=None, name="cell", session="s"):
+    t = [t_pub] * len(value) if value_t is None else value_t
+    return Signal(name=name, unit="N", fs_hz=1000.0, value=value, value_sample=t, value_t=t, session=session,
+                  t_pub=t_pub)  # fmt: skip
+
+
 def words(board):
     return [line.text for line in board.happenings.since(0)]
 
@@ -110,10 +133,15 @@ def test_memory_is_of_fixed_size(board):
     for k in range(30):
         board.take(spikes(10.0, [4] * 5000, [10.0] * 5000))
         board.take(drive(10.0 + 100 * k))
+        board.take(with_signals(10.0 + 100 * k, *map(str, range(9))))
+        t = 10.0 + 100 * k - np.arange(1000)[::-1] * 0.05
+        board.take(signal(10.0 + 100 * k, t.tolist(), t.tolist(), name="0"))
         board.take(Emg(first_sample=680 * k, fs_hz=2048.0, emg=[[0.0] * 680] * 3, session="s", t_pub=10.0))
     assert len(board.spikes.since(0)["t"]) == SPIKES_KEPT
     assert len(board.traces.since(0)["t"]) <= DRIVE_KEPT
     assert len(board.emg.ring.since(0)["low"]) == EMG_BINS_KEPT
+    assert list(board.signals) == ["0", "1", "2", "3"]
+    assert len(board.signals["0"].ring.since(0)["t"]) == DRIVE_KEPT
 
 
 def test_what_the_page_does_not_draw_changes_nothing_but_that_something_was_heard(board):
@@ -124,6 +152,48 @@ def test_what_the_page_does_not_draw_changes_nothing_but_that_something_was_hear
     board.take(Event(session="s", t_pub=2.0, label="go", event_sample=1, event_t=1.0))
     assert board.versions == before
     assert board.silent_s() == 0.0
+
+
+def test_signals_are_kept_in_the_order_of_the_status_and_strangers_left_out(board):
+    board.take(with_signals(10.0, "cell", "angle"))
+    for name in ("angle", "cell", "stranger"):
+        board.take(signal(10.1, [3.0], name=name))
+    assert list(board.signals) == ["cell", "angle"]
+    assert [trace.newest for trace in board.signals.values()] == [3.0, 3.0]
+    assert board.signals["cell"].since == 10.0
+
+
+def test_another_choice_of_signals_forgets_those_that_are_gone_only(board):
+    board.take(with_signals(10.0, "cell", "angle"))
+    board.take(signal(10.1, [3.0]))
+    board.take(with_signals(11.0, "angle", "cell"))
+    assert list(board.signals) == ["angle", "cell"]
+    assert board.signals["cell"].newest == 3.0
+    board.take(with_signals(12.0, "angle"))
+    board.take(with_signals(13.0, "angle", "cell"))
+    assert np.isnan(board.signals["cell"].newest)
+
+
+def test_a_new_session_begins_its_signals_anew(board):
+    board.take(with_signals(10.0, "cell"))
+    board.take(signal(10.1, [3.0]))
+    board.take(with_signals(11.0, "cell", session="t"))
+    assert np.isnan(board.signals["cell"].newest)
+    assert board.signals["cell"].ring.head == 0
+
+
+@pytest.mark.parametrize("t", [-1e9, 10.1 - 61, 10.1 + 2, 1e9, np.nan])
+def test_a_signals_value_without_a_time_of_ours_is_left_out(board, t):
+    board.take(with_signals(10.0, "cell"))
+    board.take(signal(10.1, [3.0, 4.0], [10.05, t]))
+    assert board.signals["cell"].newest == 3.0
+
+
+@pytest.mark.parametrize(("value", "t"), [([np.nan], [10.0]), ([np.inf], [10.0]), ([1.0, 2.0], [10.0])])
+def test_a_signal_that_is_no_number_or_does_not_fit_is_refused(board, value, t):
+    board.take(with_signals(10.0, "cell"))
+    with pytest.raises(ValueError, match="no number"):
+        board.take(signal(10.1, value, t))
 
 
 def test_silence_is_said_and_noted_once(board, clock):

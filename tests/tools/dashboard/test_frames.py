@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from myodrive.stream.messages import Drive
+from myodrive.stream.messages import Drive, Latency, SignalEntry, Status
 from myodrive.tools.dashboard.board import FRAMES_HZ, Board
 from myodrive.tools.dashboard.frames import RATES_FRAMES, SLOW_FRAMES, Frames, Wish
 from myodrive.tools.dashboard.load import Load
@@ -19,6 +19,7 @@ def received(free_address):
     """What half a second of a publisher brings."""
     address = free_address()
     load, subscriber = Load(address, CHANNELS, UNITS), None
+    load.signals = tuple(SignalEntry(name=name, state="on", unit="N", fs_hz=1000.0) for name in ("cell", "angle"))
     try:
         subscriber = Subscriber(address)
         messages = []
@@ -69,6 +70,55 @@ def test_the_first_frame_holds_what_was_before_and_the_next_only_what_is_new(fra
     before = board.spikes.head
     rest()
     assert len(json.loads(frames.next())["spikes"]["t"]) == board.spikes.head - before
+
+
+def test_the_chosen_signal_is_sent_whole_and_then_what_is_new(frames, board, rest):
+    first = json.loads(frames.next())
+    cell, angle = board.signals.values()
+    assert [(one["name"], one["unit"], one["state"]) for one in first["status"]["signals"]] == [
+        ("cell", "N", "on"),
+        ("angle", "N", "on"),
+    ]
+    sent = first["signal"]
+    assert (sent["fresh"], sent["number"], len(sent["t"])) == (True, 0, cell.ring.head)
+    rows = cell.ring.since(0)
+    assert [first["base"] + t / 1e3 for t in sent["t"]] == pytest.approx(rows["t"].tolist(), abs=6e-4)
+    assert sent["low"] == pytest.approx(rows["low"].tolist(), rel=1e-6)
+    assert sent["high"] == pytest.approx(rows["high"].tolist(), rel=1e-6)
+    assert "signal" not in json.loads(frames.next())
+    before = cell.ring.head
+    rest()
+    more = json.loads(frames.next())["signal"]
+    assert (more["fresh"], len(more["t"]), more["value"]) == (False, cell.ring.head - before, cell.newest)
+    frames.wish = Wish(signal=1)
+    other = json.loads(frames.next())["signal"]
+    assert (other["fresh"], other["number"], len(other["t"])) == (True, 1, angle.ring.head)
+
+
+def test_the_base_of_times_stays_once_a_signal_is_told_of():
+    """One that waits has no rows, and was first heard of at a time."""
+    now = [10.0]
+    board = Board("tcp://127.0.0.1:5570", clock=lambda: now[0])
+    counters = dict.fromkeys(("samples_in", "samples_lost", "gaps", "reconnects", "late_hops", "messages_dropped"), 0)
+    latency = Latency(p50=1.0, p99=1.0, p999=1.0, max=1.0, hist=[])
+    waiting = SignalEntry(name="cell", state="waiting")
+    board.take(
+        Status(state="waiting", bad_channels=[], bad_reasons=[], latency_ms=latency, signals=[waiting], t_pub=100.0,
+               **counters)
+    )  # fmt: skip
+    frames = Frames(board)
+    now[0] = 12.0
+    first = json.loads(frames.next())
+    assert first["signal"]["t"] == []
+    assert first["base"] + first["signal"]["since"] == pytest.approx(100.0)
+    now[0] = 15.0
+    assert json.loads(frames.next())["base"] == first["base"]
+
+
+@pytest.mark.parametrize("number", [-1, 2, 2**40])
+def test_a_signal_that_there_is_not_is_not_sent(frames, number):
+    frames.wish = Wish(signal=number)
+    assert "signal" not in json.loads(frames.next())
 
 
 def test_times_are_whole_milliseconds_from_a_base(frames, board):

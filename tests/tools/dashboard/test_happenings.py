@@ -2,7 +2,7 @@
 
 import pytest
 
-from myodrive.stream.messages import Latency, Status
+from myodrive.stream.messages import Latency, SignalEntry, Status
 from myodrive.tools.dashboard.happenings import KEPT, MERGED_S, Happenings
 
 LATENCY = Latency(p50=1.0, p99=2.0, p999=3.0, max=4.0, hist=[])
@@ -32,6 +32,10 @@ def log(clock):
     return Happenings(clock)
 
 
+def signal(state, reason=""):
+    return {"signals": [SignalEntry(name="cell", state=state, reason=reason)]}
+
+
 def told(log, before, after):
     log.follow(before, after, 2000.0)
     return [(line.level, line.text) for line in log.since(0)]
@@ -56,6 +60,13 @@ def told(log, before, after):
         ({"recording": "on"}, {"recording": "behind"}, "bad", "recording behind"),
         ({}, {"reason": "the decoder does not fit"}, "bad", "the decoder does not fit"),
         ({}, {"connections_refused": 1}, "warn", "the pipeline turned 1 connection away"),
+        (signal("on"), signal("lost"), "bad", 'signal "cell" is lost'),
+        (signal("on"), signal("lost", "no cable"), "bad", 'signal "cell" is lost: no cable'),
+        (signal("lost"), signal("on"), "good", 'signal "cell" comes again'),
+        (signal("waiting"), signal("on"), "good", 'signal "cell" comes'),
+        (signal("on"), signal("on", "it sends nothing"), "bad", "it sends nothing"),
+        (signal("on", "it sends nothing"), signal("on"), "good", 'signal "cell" comes again'),
+        (signal("waiting"), signal("waiting", "no numbers"), "bad", "no numbers"),
     ],
 )  # fmt: skip
 def test_what_changed_is_one_line_in_words(log, before, after, level, words):
@@ -65,6 +76,19 @@ def test_what_changed_is_one_line_in_words(log, before, after, level, words):
 def test_nothing_is_said_of_what_stays(log):
     same = {"gaps": 3, "bad_channels": [1], "bad_reasons": ["flat"], "timing": "estimated", "reason": "so"}
     assert told(log, status(**same), status(**same, samples_in=100)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, signal("waiting")),
+        (signal("on"), {}),
+        (signal("lost", "why"), signal("lost")),
+        (signal("lost", "why"), signal("lost", "why")),
+    ],
+)
+def test_of_a_signal_that_is_new_or_stays_away_nothing_is_said(log, before, after):
+    assert told(log, status(**before), status(**after)) == []
 
 
 def test_what_repeats_within_seconds_is_counted_in_one_line(log, clock):

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from myodrive.stream.curve import read_client_keys, read_server_keys
+from myodrive.stream.messages import SignalEntry
 from myodrive.tools.keys import make_server
 
 
@@ -30,7 +31,7 @@ def pixels(page, selector, begin=0.0, end=1.0):
 
 
 # Dark or strongly coloured pixels of the pictures that are shifted; hatches are neither.
-INK = """Object.fromEntries(["#raster", "#cst", "#command", "#rate"].map((panel) => {
+INK = """Object.fromEntries(["#raster", "#cst", "#command", "#signal", "#rate"].map((panel) => {
     const canvas = document.querySelector(`${panel} canvas`), copy = new OffscreenCanvas(canvas.width, canvas.height);
     const pen = copy.getContext("2d", { willReadFrequently: true });
     pen.drawImage(canvas, 0, 0);
@@ -39,6 +40,13 @@ INK = """Object.fromEntries(["#raster", "#cst", "#command", "#rate"].map((panel)
     for (let k = 0; k < data.length; k += 4) count += Math.min(data[k], data[k + 1], data[k + 2]) < 110;
     return [panel, count];
 }))"""
+
+
+def entry(name, state="on", unit="N", fs_hz=1000.0, reason=""):
+    return SignalEntry(name=name, state=state, unit=unit, fs_hz=fs_hz, reason=reason)
+
+
+LANE = "document.querySelector('#signal').checkVisibility()"
 
 
 def text(page, selector):
@@ -89,6 +97,85 @@ def test_a_stall_is_shown_and_ends(page, pipeline):
     running.state = "live"
     assert page.until("document.querySelector('#word').textContent == 'Live'")
     assert page.until("document.querySelector('#log ol').textContent.includes('samples come again')")
+
+
+def test_without_a_signal_its_lane_takes_no_room_and_with_one_it_moves(page, pipeline):
+    running = pipeline()
+    assert page.until("myodriveStats().live && myodriveStats().spikes > 20")
+    assert not page.run(LANE)
+    assert not page.run("document.querySelector('#signals').checkVisibility()")
+    alone = page.run("document.querySelector('#command').clientHeight")
+    running.signals = (entry("cell"),)
+    assert page.until(f"{LANE} && myodriveStats().signal > 20")
+    assert page.until(f"document.querySelector('#command').clientHeight < {alone}")
+    assert page.until("/^−?\\d+(\\.\\d+)?$/.test(document.querySelector('#signal-now').textContent)")
+    assert abs(float(text(page, "#signal-now").replace("−", "-"))) < 11
+    assert text(page, "#signal-name") == "cell"
+    assert text(page, "#signal-unit") == "N"
+    assert not page.run("document.querySelector('#signals').checkVisibility()")
+    before = pixels(page, "#signal canvas", 0.0, 0.85)
+    time.sleep(0.7)
+    assert pixels(page, "#signal canvas", 0.0, 0.85) != before
+    running.signals = ()
+    assert page.until(f"!({LANE})")
+    assert page.until(f"document.querySelector('#command').clientHeight == {alone}")
+
+
+def test_a_signal_that_is_lost_is_said_and_comes_again(page, pipeline):
+    running = pipeline()
+    running.signals = (entry("cell", fs_hz=10_000.0),)
+    assert page.until("myodriveStats().signal > 20 && document.querySelector('#signal-unit').textContent == 'N'")
+    running.signals = (entry("cell", "lost", reason="the cable is out"),)
+    assert page.until("document.querySelector('#signal-unit').textContent == 'lost'")
+    assert text(page, "#signal-now") == "–"
+    assert page.until(
+        "document.querySelector('#log ol').textContent.includes('signal \"cell\" is lost: the cable is out')"
+    )
+    assert page.run("document.querySelector('#signal-name').parentElement.title") == "the cable is out"
+    assert text(page, "#word") == "Live"
+    running.signals = (entry("cell"),)
+    assert page.until("document.querySelector('#signal-unit').textContent == 'N'")
+    assert page.until("document.querySelector('#log ol').textContent.includes('signal \"cell\" comes again')")
+
+
+def test_one_of_several_signals_is_chosen(page, pipeline):
+    running = pipeline()
+    running.signals = (entry("7", "waiting"), entry("angle", unit="deg", fs_hz=25.0))
+    assert page.until("document.querySelector('#signals').checkVisibility()")
+    assert page.until("document.querySelector('#signal-unit').textContent == 'waiting'")
+    assert text(page, "#signal-name") == "channel 7"
+    page.run("document.querySelector('#signal-choice').selectedIndex = 1")
+    page.run("document.querySelector('#signal-choice').dispatchEvent(new Event('change'))")
+    assert page.until("myodriveStats().signalShown === 1 && myodriveStats().signal > 20")
+    assert page.until("document.querySelector('#signal-unit').textContent == 'deg'")
+    assert text(page, "#signal-name") == "angle"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.0, 9.0, [0, 5, 10]),
+        (-0.02, 9.0, [0, 5, 10]),
+        (-3.0, 9.0, [-10, 0, 10]),
+        (-1.0, 9.0, [-5, 0, 10]),
+        (-4.0, -3.0, [-4, -3.5, -3]),
+        (0.0, 0.0, [-1, 0, 1]),
+        (8e6, 8e6 + 100, [8e6, 8e6 + 1000]),
+        (2e-7, 3e-6, [0, 2e-6, 4e-6]),
+        (-1e30, 1e30, [-1e30, 0, 1e30]),
+    ],
+)
+def test_the_scale_of_a_signal_holds_it_in_few_steps(page, low, high, expected):
+    found = page.run(f"import('/scale.js').then(({{ bounds, marks }}) => marks(bounds({low}, {high})))")
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_the_scale_of_a_signal_moves_seldom(page):
+    script = """import('/scale.js').then(({ settled }) => {
+        let scale = null;
+        return [9, 6, 10.1, 5.5, 12, 11, 6, 4].map((high) => (scale = settled(scale, 0, high)).high);
+    })"""
+    assert page.run(script) == [10, 10, 10, 10, 20, 20, 10, 4]
 
 
 def test_it_survives_the_pipelines_restart(page, pipeline):
@@ -174,7 +261,9 @@ def test_a_page_whose_drawing_takes_long_asks_for_fewer_frames_and_says_so(page,
 def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(page, pipeline):
     """Another span of time and back begins the pictures anew, from all that is remembered."""
     running = pipeline()
-    assert page.until("myodriveStats().live && myodriveStats().spikes > 300")
+    running.signals = (entry("cell"),)
+    assert page.until("myodriveStats().live && myodriveStats().spikes > 300 && myodriveStats().signal > 60")
+    running.signals = (entry("cell", "lost"),)
     running.state = "stalled"
     assert page.until("document.querySelector('#word').textContent == 'Stalled'")
     time.sleep(1.0)  # all that has come is in view
@@ -184,7 +273,7 @@ def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(page, pipelin
         page.run("document.querySelector('#span-choice').dispatchEvent(new Event('change'))")
         time.sleep(0.5)
     after = page.run(INK)
-    assert before.keys() == after.keys() == {"#raster", "#cst", "#command", "#rate"}
+    assert before.keys() == after.keys() == {"#raster", "#cst", "#command", "#signal", "#rate"}
     for name, inked in before.items():
         assert inked > 50, name
         assert after[name] == pytest.approx(inked, rel=0.1), name
@@ -206,14 +295,16 @@ def test_a_foreign_page_cannot_read_it(served, browser):
 
 @pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)])
 @pytest.mark.parametrize("dark", [False, True])
-def test_nothing_is_cut_off(page, pipeline, size, dark):
-    pipeline()
+@pytest.mark.parametrize("signals", [0, 2])
+def test_nothing_is_cut_off(page, pipeline, size, dark, signals):
+    pipeline().signals = tuple(entry(200 * "long " + str(number), unit=40 * "N") for number in range(signals))
     page.look(*size, dark=dark)
     try:
         assert page.until("myodriveStats().live && myodriveStats().emg > 10")
+        assert page.until(f"{LANE} == {str(signals > 0).lower()}")
         script = """[...document.querySelectorAll(
             "section, header, h2, .readout, #figures, #sentence, .stage, .plot"
-        )].filter(one => {
+        )].filter(one => one.checkVisibility()).filter(one => {
             const box = one.getBoundingClientRect();
             return box.left < 0 || box.top < 0 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1
                 || box.width < 10 || box.height < 10 || (one.tagName == "H2" && one.scrollWidth > one.clientWidth + 1);

@@ -8,7 +8,7 @@ import { Drive, UnitRate } from "./plots.js";
 import { Raster } from "./raster.js";
 import { Socket } from "./socket.js";
 import { Stats } from "./stats.js";
-import { Facts, Head, Log, Quality } from "./tables.js";
+import { Facts, Head, Log, Quality, signalName } from "./tables.js";
 
 const SLOW = { table: 1000, others: 200 }; // ms between two looks at what is words and numbers
 
@@ -29,11 +29,13 @@ const map = new MapView(document.getElementById("map"), model);
 const unitChoice = document.getElementById("unit-choice");
 const spanChoice = document.getElementById("span-choice");
 const columnChoice = document.getElementById("column-choice");
+const signalChoice = document.getElementById("signal-choice");
 
 const socket = new Socket(
   (frame) => {
     model.take(frame);
     if (frame.units) offer();
+    if (frame.status || frame.hello) offerSignals();
     wish();
   },
   () => {
@@ -42,7 +44,7 @@ const socket = new Socket(
 );
 
 function wish() {
-  socket.want({ seen: !document.hidden, unit: model.unitId(), column: Math.max(0, model.column), rate: pace.rate });
+  socket.want({ seen: !document.hidden, unit: model.unitId(), column: Math.max(0, model.column), signal: model.chosenSignal, rate: pace.rate });
 }
 
 // Draw every so many milliseconds only, or at once when another unit is chosen or the state is another.
@@ -68,6 +70,18 @@ function offer() {
   fill(columnChoice, columns.map(String), columns.indexOf(model.column));
 }
 
+let offered = "";
+
+// Only where there are others: the list may be open.
+function offerSignals() {
+  const names = model.signals.map(({ name }) => signalName(name));
+  const all = names.join("\n");
+  if (all === offered) return;
+  offered = all;
+  fill(signalChoice, names, model.chosenSignal);
+  document.getElementById("signals").hidden = names.length < 2;
+}
+
 function chooseUnit(row) {
   const count = model.units?.rows.length ?? 0;
   if (count === 0) return;
@@ -86,6 +100,7 @@ function chooseColumn(place) {
 
 unitChoice.addEventListener("change", () => chooseUnit(unitChoice.selectedIndex));
 spanChoice.addEventListener("change", () => (model.span = Number(spanChoice.value)));
+signalChoice.addEventListener("change", () => ((model.chosenSignal = signalChoice.selectedIndex), wish()));
 columnChoice.addEventListener("change", () => chooseColumn(columnChoice.selectedIndex));
 canvas("raster").addEventListener("click", (event) => chooseUnit(raster.rowAt(event.offsetY)));
 document.addEventListener("visibilitychange", wish);
@@ -127,4 +142,5 @@ window.myodriveStats = () => ({
   messages: socket.messages, bytes: socket.bytes, spikes: model.spikes.head, now: model.now(), epoch: model.epoch,
   headline: model.headline, live: model.live(), units: model.units?.rows.length ?? 0, emg: model.emg.head,
   muap: model.muap?.unit ?? null, missed: model.missed, unit: model.unitId(), column: model.column, rate: pace.rate,
+  signal: model.signal.t.length, signalShown: model.signal.number,
 });

@@ -82,7 +82,59 @@ export class Traces {
   }
 }
 
-let begins = 0; // of pictures of EMG
+let begins = 0; // of pictures of EMG and of signals
+
+// A signal beside the EMG: least and greatest value of every thirtieth of a second.
+export class Signal {
+  constructor() {
+    this.clear(-1, null);
+  }
+  clear(number, since) {
+    this.number = number; // of the signals that there are
+    this.since = since; // when it was first heard of
+    this.begun = ++begins;
+    this.value = null; // the newest
+    this.scale = null; // of its axis, once there is a value
+    this.t = [];
+    this.low = [];
+    this.high = [];
+  }
+  take(frame, hole) {
+    if (frame.fresh) this.clear(frame.number, frame.since);
+    for (let k = 0; k < frame.t.length; k++) {
+      const t = frame.t[k] / 1000;
+      const last = this.t[this.t.length - 1] ?? -Infinity;
+      if (t <= last) continue;
+      if (t - last > hole && last > -Infinity) this.add((t + last) / 2, null, null);
+      this.add(t, frame.low[k], frame.high[k]);
+    }
+    this.value = frame.value;
+  }
+  add(t, low, high) {
+    this.t.push(t);
+    this.low.push(low);
+    this.high.push(high);
+    if (this.t.length < 2 * TRACES) return;
+    for (const column of [this.t, this.low, this.high]) column.splice(0, TRACES);
+    this.since = this.t[0];
+  }
+  newest() {
+    return this.t[this.t.length - 1] ?? this.since;
+  }
+  // [from, to] of the stretches in view in which none came.
+  doubts(now, span, hole) {
+    const found = [];
+    let before = this.since;
+    if (before === null) return found;
+    const look = (t) => {
+      if (t > now - span && t - before > hole) found.push([before, t]);
+      before = t;
+    };
+    for (let k = 0; k < this.t.length; k++) if (this.low[k] !== null) look(this.t[k]);
+    look(now);
+    return found;
+  }
+}
 
 // EMG of one column: least and greatest value of every bin.
 export class Emg {
@@ -122,6 +174,8 @@ export class Model {
   constructor() {
     this.spikes = new Spikes();
     this.traces = new Traces();
+    this.signal = new Signal();
+    this.signals = []; // that there are, and how they are doing
     this.emg = new Emg();
     this.params = new Map(); // by row
     this.muap = null;
@@ -136,6 +190,7 @@ export class Model {
     this.ahead = null; // the pipeline's clock less the page's
     this.unit = 0; // chosen row
     this.column = -1;
+    this.chosenSignal = 0;
     this.span = MOST_SPAN; // s in view
   }
 
@@ -153,6 +208,7 @@ export class Model {
   forget() {
     this.spikes.clear();
     this.traces.clear();
+    this.signal.clear(-1, null);
     this.emg = new Emg();
     this.params.clear();
     this.muap = null;
@@ -177,6 +233,10 @@ export class Model {
       this.versions[name] += 1;
     }
     if (frame.units) this.choose();
+    if (frame.status || frame.hello) {
+      this.signals = frame.status?.signals ?? [];
+      this.chosenSignal = Math.max(0, Math.min(this.chosenSignal, this.signals.length - 1));
+    }
     for (const line of frame.log ?? []) this.lines.set(line.id, line);
     if (frame.log) {
       this.versions.log += 1;
@@ -197,6 +257,7 @@ export class Model {
       this.muap = frame.muap;
       this.versions.muap += 1;
     }
+    if (frame.signal) this.signal.take(frame.signal, this.signalHole(frame.signal.number));
     if (frame.emg) this.emg.take(frame.emg);
   }
 
@@ -205,6 +266,16 @@ export class Model {
     this.unit = Math.max(0, Math.min(this.unit, this.units.rows.length - 1));
     const columns = this.columns();
     if (!columns.includes(this.column)) this.column = columns[columns.length >> 1] ?? 0;
+  }
+
+  // How the signal that is shown is doing.
+  signalEntry() {
+    return this.signals[this.signal.number] ?? this.signals[this.chosenSignal];
+  }
+
+  // So long, in s, none may come of it.
+  signalHole(number = this.signal.number) {
+    return Math.max(HOLE, 3 / (this.signals[number]?.fs || Infinity));
   }
 
   columns() {

@@ -1,18 +1,13 @@
-// Lines over the last minute: cumulative drive, command, and the rate of one unit.
+// Lines over the last minute: cumulative drive, command, a signal beside the EMG, and the rate of one unit.
 import { AHEAD, left, right } from "./raster.js";
 import { Roll } from "./roll.js";
+import { above, figures, marks, settled } from "./scale.js";
 import { Stage } from "./stage.js";
 import { hatch, theme, unitColour } from "./theme.js";
 
 const POINTS = 2400; // a minute of 40 pulses/s
 const PAUSE = 1; // s; what is longer is no interval between discharges
 const BEYOND = 4; // px that a line may reach beyond its points
-
-// A least and greatest value that move seldom: the next of 1, 2, 5 above what is seen.
-function above(value) {
-  const size = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 5, 10].map((step) => step * size).find((step) => step >= value);
-}
 
 // Place of the first time that is not before `t`.
 function placeOf(times, t) {
@@ -31,17 +26,18 @@ function ago(seconds) {
 }
 
 // Values over time on a canvas of their own. `lines` draws them: lines(pen, t, x, y, first, last) draws the rows from
-// `first` to `last` of the times `t`, with `x` of a row and `y` of a value in device pixels.
+// `first` to `last` of the times `t`, with `x` of a row and `y` of a value in device pixels. `splits` are the values with
+// a line across, `say` words them.
 class Plot {
-  constructor(place, { left, right, labels, splits, lines }) {
+  constructor(place, { left, right, labels, splits, lines, say = (value) => value.toLocaleString() }) {
     this.stage = new Stage(place.querySelector("canvas"));
     this.roll = new Roll();
-    Object.assign(this, { left, right, labels, splits, lines });
+    Object.assign(this, { left, right, labels, splits, lines, say });
     this.drawn = "";
     this.shown = -1;
   }
 
-  begin(now, span, top) {
+  begin(now, span, bottom, top) {
     const { stage, roll } = this;
     const pad = Math.round(0.5 * theme.rem);
     const below = this.labels ? Math.round(1.9 * theme.rem) : pad;
@@ -49,6 +45,7 @@ class Plot {
     this.box.height = Math.max(10, stage.height - pad - below);
     this.edge = Math.ceil(2 * stage.scale); // device px above and below, for lines and points at the ends of the scale
     this.span = span;
+    this.bottom = bottom;
     this.top = top;
     this.reached = -Infinity; // time of the last row painted
     roll.begin(this.box.width * stage.scale, this.box.height * stage.scale + 2 * this.edge, span, AHEAD, now);
@@ -59,9 +56,9 @@ class Plot {
   }
 
   axes() {
-    const { stage, box, span, top } = this;
-    for (const value of this.splits(top)) {
-      stage.text(value.toLocaleString(), box.x - 8, this.height(value), { align: "right" });
+    const { stage, box, span } = this;
+    for (const value of this.splits(this.top)) {
+      stage.text(this.say(value), box.x - 8, this.height(value), { align: "right" });
     }
     const every = this.labels === "few" ? 3 : 1;
     for (let k = 0; this.labels && k <= 6; k += every) {
@@ -70,16 +67,21 @@ class Plot {
     }
   }
 
+  // Of the height, from the bottom.
+  share(value) {
+    return (value - this.bottom) / (this.top - this.bottom);
+  }
+
   height(value) {
-    return this.box.y + this.box.height * (1 - value / this.top);
+    return this.box.y + this.box.height * (1 - this.share(value));
   }
 
   // Draw what has changed. Another `version` is another picture.
-  draw(now, span, t, version, top, doubts = () => []) {
+  draw(now, span, t, version, { bottom = 0, top, doubts = () => [] }) {
     const { stage, roll } = this;
     if (!stage.ready() || stage.height < 30) return;
-    const key = `${stage.version} ${span} ${top} ${version}`;
-    if (key !== this.drawn) this.begin(now, span, top);
+    const key = `${stage.version} ${span} ${bottom} ${top} ${this.labels} ${version}`;
+    if (key !== this.drawn) this.begin(now, span, bottom, top);
     this.drawn = key;
     if (roll.column(now) === this.shown) return;
     this.shown = roll.column(now);
@@ -97,7 +99,7 @@ class Plot {
     const from = this.reached === -Infinity ? roll.first() : roll.column(this.reached) - beyond;
     this.reached = newest;
     const high = roll.high - 2 * this.edge;
-    const y = (value) => this.edge + high * (1 - value / this.top);
+    const y = (value) => this.edge + high * (1 - this.share(value));
     roll.paint(from, roll.column(newest) + beyond, (pen, begin, end) => {
       const x = (row) => t[row] * roll.pace - begin;
       const first = placeOf(t, (begin - beyond) / roll.pace) - 1;
@@ -146,6 +148,28 @@ function path({ pen, x, y, first, last }, values, floor = null) {
   }
 }
 
+// A line through the least and greatest value of every row, broken where there are none.
+function band({ pen, x, y, first, last, scale }, low, high, colour, width) {
+  let drawn = false;
+  pen.beginPath();
+  for (let row = first; row <= last; row++) {
+    if (low[row] === null) {
+      drawn = false;
+      continue;
+    }
+    const falls = row > 0 && low[row - 1] !== null && low[row] + high[row] < low[row - 1] + high[row - 1];
+    const [one, other] = falls ? [high[row], low[row]] : [low[row], high[row]];
+    if (drawn) pen.lineTo(x(row), y(one));
+    else pen.moveTo(x(row), y(one));
+    pen.lineTo(x(row), y(other));
+    drawn = true;
+  }
+  pen.lineJoin = pen.lineCap = "round";
+  pen.strokeStyle = colour;
+  pen.lineWidth = width * scale;
+  pen.stroke();
+}
+
 function line(place, values, colour, width) {
   path(place, values);
   place.pen.lineJoin = "round";
@@ -186,12 +210,14 @@ export class Drive {
         dashed(place, traces.doubtful, theme.soft, 1.4);
       },
     });
+    this.signal = new SignalPlot(model);
     this.greatest = 100;
     this.looked = -Infinity;
   }
 
   draw(now) {
     const { traces, span, versions } = this.model;
+    this.command.labels = this.signal.shown() ? "" : "all"; // the lowest lane has the times
     const doubts = () => traces.doubts(now, span);
     if (Math.abs(now - this.looked) > 0.1) {
       this.looked = now;
@@ -199,8 +225,58 @@ export class Drive {
       for (let row = placeOf(traces.t, now - span); row < traces.t.length; row++) most = Math.max(most, traces.cst[row] ?? 0);
       this.greatest = above(1.02 * most);
     }
-    this.cst.draw(now, span, traces.t, versions.data, this.greatest, doubts);
-    this.command.draw(now, span, traces.t, versions.data, 1.04, doubts);
+    this.cst.draw(now, span, traces.t, versions.data, { top: this.greatest, doubts });
+    this.command.draw(now, span, traces.t, versions.data, { top: 1.04, doubts });
+    this.signal.draw(now);
+  }
+}
+
+// A signal beside the EMG; without one its lane takes no room.
+class SignalPlot {
+  constructor(model) {
+    this.model = model;
+    this.panel = document.getElementById("drive");
+    this.lane = document.getElementById("signal").closest(".lane");
+    this.plot = new Plot(document.getElementById("signal"), {
+      left, right, labels: "all", lines: (place) => band(place, model.signal.low, model.signal.high, theme.ink, 1.2),
+      splits: () => (model.signal.scale === null ? [] : marks(model.signal.scale)),
+      say: (value) => figures(value, model.signal.scale.step),
+    });
+    this.begun = -1;
+    this.looked = -Infinity;
+  }
+
+  shown() {
+    const shown = this.model.signals.length > 0;
+    if (this.lane.hidden === shown) {
+      this.lane.hidden = !shown;
+      this.panel.classList.toggle("three", shown);
+    }
+    return shown;
+  }
+
+  draw(now) {
+    const { signal, span, versions } = this.model;
+    if (!this.shown()) return;
+    if (signal.begun !== this.begun || Math.abs(now - this.looked) > 0.1) this.look(now);
+    const { low: bottom, high: top } = signal.scale ?? { low: 0, high: 1 };
+    const version = `${versions.data} ${signal.begun} ${signal.scale === null}`;
+    const hole = this.model.signalHole();
+    const doubts = () => signal.doubts(now, span, hole);
+    this.plot.draw(now, span, signal.t, version, { bottom, top, doubts });
+  }
+
+  // Settle the scale for what is in view.
+  look(now) {
+    const { signal, span } = this.model;
+    [this.begun, this.looked] = [signal.begun, now];
+    let low = Infinity, high = -Infinity;
+    for (let row = placeOf(signal.t, now - span); row < signal.t.length; row++) {
+      if (signal.low[row] === null) continue;
+      low = Math.min(low, signal.low[row]);
+      high = Math.max(high, signal.high[row]);
+    }
+    if (low <= high) signal.scale = settled(signal.scale, low, high);
   }
 }
 
@@ -256,6 +332,6 @@ export class UnitRate {
 
   draw(now) {
     this.gather();
-    this.plot.draw(now, this.model.span, this.t, this.of, 40);
+    this.plot.draw(now, this.model.span, this.t, this.of, { top: 40 });
   }
 }

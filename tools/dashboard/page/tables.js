@@ -1,4 +1,5 @@
 // What is words and numbers: state, facts of a unit, quality of all units, latency's numbers, the log.
+import { figures } from "./scale.js";
 import { theme, unitColour } from "./theme.js";
 
 const NOTHING = {};
@@ -13,6 +14,11 @@ function set(element, text) {
 
 export function number(value, digits) {
   return value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
+}
+
+// A channel of the EMG's own stream has no name but its number.
+export function signalName(name) {
+  return /^\d+$/.test(name) ? `channel ${name}` : name;
 }
 
 function withSd(value, sd, digits) {
@@ -54,6 +60,23 @@ export class Head {
     set(byId("validity"), valid ? "valid" : "not valid");
     const made = { units: "from the units", envelope: "from the EMG envelope", none: "no source" };
     set(byId("source"), live && drive ? `${made[drive.source] ?? drive.source}, EMG ${drive.envelope.toFixed(0)} µV` : "");
+    if (this.model.signals.length) this.signal();
+  }
+
+  signal() {
+    const { model } = this;
+    const { signal } = model;
+    const { name, state, unit, reason } = model.signalEntry();
+    const fresh = signal.scale !== null && model.now() - signal.newest() < model.signalHole();
+    const comes = state === "on" && fresh;
+    const called = signalName(name);
+    set(byId("signal-name"), called);
+    set(byId("signal-now"), comes ? figures(signal.value, signal.scale.step, 2) : "–");
+    const below = byId("signal-unit");
+    set(below, comes ? unit : state === "on" ? "nothing comes" : state);
+    below.classList.toggle("lost", !comes);
+    const title = reason || called;
+    if (below.parentElement.title !== title) below.parentElement.title = title;
   }
 }
 
