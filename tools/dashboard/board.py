@@ -317,10 +317,11 @@ class EmgBins:
         self._next = -1
 
     def push(self, first_sample: int, block: NDArray[np.float32]) -> None:
-        """Add a block (channels, samples); a hole before it shows as one bin that is no number."""
+        """Add a block (channels, samples); a hole before it is as many bins that are no number, one at least."""
         if first_sample != self._next and self._next >= 0:
             self._rest = self._rest[:, :0]
-            hole = np.full((1, self.channels), np.nan, np.float32)
+            bins = min(EMG_BINS_KEPT, max(1, round((first_sample - self._next) / self.samples)))
+            hole = np.full((bins, self.channels), np.nan, np.float32)
             self.ring.push(low=hole, high=hole)
         self._next = first_sample + block.shape[1]
         block = np.concatenate([self._rest, block], axis=1)

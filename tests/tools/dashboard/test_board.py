@@ -282,8 +282,12 @@ def test_any_chunking_gives_the_same_bins(samples, chunk, seed):
     np.testing.assert_array_equal(kept["high"], whole.max(axis=2).T)
 
 
-def test_a_hole_in_the_emg_shows_as_one():
-    bins = EmgBins(1, 2048.0)
-    bins.push(0, np.ones((1, 16), np.float32))
-    bins.push(40, np.ones((1, 16), np.float32))
-    assert np.isnan(bins.ring.since(0)["low"][:, 0]).tolist() == [False, False, True, False, False]
+@pytest.mark.parametrize(("next_sample", "bins"), [(17, 1), (40, 3), (16 + 8 * 200, 200), (10**7, 1020)])
+def test_a_hole_in_the_emg_is_as_long_as_it_was_and_samples_that_come_again_begin_anew(next_sample, bins):
+    trace = EmgBins(1, 2048.0)
+    trace.push(0, np.ones((1, 16), np.float32))
+    trace.push(next_sample, np.ones((1, 32), np.float32))
+    kept = np.isnan(trace.ring.since(0)["low"][:, 0]).tolist()
+    assert kept[-4 - bins :] == [True] * bins + [False] * 4
+    trace.push(0, np.ones((1, 8), np.float32))
+    assert np.isnan(trace.ring.since(0)["low"][-2:, 0]).tolist() == [True, False]
