@@ -127,7 +127,7 @@ class SignalStream:
         infos = resolve(self._wanted.stream, None, RESOLVE_S)
         fit = [info for info in infos if not self._unfit(info)]
         if not fit:
-            self._say(self._unfit(infos[0]) if infos else "")
+            self._say(self._unfit(infos[0]) if infos else f'no stream named "{self._wanted.stream}" is on: start it')
             return None
         try:
             return open_stream(max(fit, key=lambda info: info.created_at()), lambda source: None)

@@ -77,6 +77,16 @@ def listening():
         assert not one._thread.is_alive()
 
 
+def test_a_stream_that_is_not_there_is_said_until_it_comes(outlet, listening, until):
+    name = uuid.uuid4().hex
+    stream = listening(name)
+    assert until(lambda: f'no stream named "{name}"' in stream.told.reason)
+    assert stream.told.state == "waiting"
+    outlet(name)
+    assert until(lambda: stream.told.state == "on")
+    assert stream.told.reason == ""
+
+
 @pytest.mark.parametrize("form", ["float32", "double64", "int16"])
 def test_values_come_in_order_with_their_times_and_a_stream_may_go_and_come_back(outlet, listening, until, form):
     name = uuid.uuid4().hex

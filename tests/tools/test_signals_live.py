@@ -208,14 +208,23 @@ def test_a_stream_of_strings_is_refused_in_one_sentence_and_the_emg_goes_on(
     words = pylsl.StreamOutlet(pylsl.StreamInfo(f"{unique} w", "Markers", 1, 100.0, "string", f"{unique} w"))
     live = pipeline("--signal", f"{unique} w")
     process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
-    assert until(lambda: (now := live.status()) and now["signals"][0]["reason"], 60)
+    assert until(lambda: (now := live.status()) and "not numbers" in now["signals"][0]["reason"], 60)
     (entry,) = live.status()["signals"]
     assert entry["state"] == "waiting"
-    assert "not numbers" in entry["reason"]
     assert "\n" not in entry["reason"]
     assert until(lambda: live.status()["state"] == "live", 60)
     live.stop()
     del words
+
+
+def test_a_signal_that_never_came_is_said_in_the_end(myodrive, process, unique, muscle_path, decoder_path, address):
+    process("play", muscle_path, "--name", unique, "--source-id", unique, "--loop")
+    options = ("run", "--stream", unique, "--decoder", decoder_path, "--bind", address, "--params", "none")
+    said = myodrive(*options, "--seconds", "3", "--signal", f"{unique} none")
+    assert said.code == 0
+    assert f'signal {unique} none is waiting: no stream named "{unique} none" is on' in said.err.splitlines()[-1]
+    said = myodrive(*options, "--seconds", "1", "--signal", "5", "--json")
+    assert said.json["signals"] == [{"name": "5", "state": "on", "reason": ""}]
 
 
 def test_a_channel_that_the_emgs_stream_has_not_ends_the_run_in_one_sentence(

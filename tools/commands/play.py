@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ...stream.errors import OptionError
+from ...stream.finder import resolve
 from ...stream.lsl import quieten
 from ..amplifier import play_file
 from ..amplifier_outlet import FORMATS, UNITS
@@ -13,6 +15,8 @@ from ..faults import described
 from ..recording import BUNDLED
 
 EXAMPLE = "myodrive play recording.h5 --name emg --source-id SIM-1 --chunk 8 --loop"
+SOURCE_ID = "myodrive-sim-1"  # the same each time, so that an amplifier that is started again is taken up again
+LOOK_S = 0.5  # for another one that cannot be told from this
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", default=str(BUNDLED), help="recording; the bundled one by default")
     add_part(parser)
     parser.add_argument("--name", default="myodrive-amplifier", help="name of the LSL stream (%(default)s)")
-    parser.add_argument("--source-id", default="myodrive-sim-1", help="serial number of the device (%(default)s)")
+    parser.add_argument("--source-id", default=SOURCE_ID, help="serial number of the device (%(default)s)")
     parser.add_argument("--chunk", type=int, default=8, help="samples sent together (%(default)s)")
     parser.add_argument("--loop", action="store_true", help="begin again at the end, time stamps going on")
     parser.add_argument("--seconds", type=float, help="stop after this long")
@@ -54,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Play until the recording ends or Ctrl-C."""
     quieten()
+    if args.source_id == SOURCE_ID and any(one.source_id() == SOURCE_ID for one in resolve(args.name, None, LOOK_S)):
+        raise OptionError(
+            f'an amplifier of "play" is on as "{args.name}": give this one another --name, or a --source-id of its own'
+        )
     played = play_file(
         args.file, args.name, args.source_id, part=args.part, chunk=args.chunk, loop=args.loop, seconds=args.seconds,
         dtype=args.dtype, unit=args.unit, step_uv=args.step_uv, wait_for_consumers_s=args.wait_for_consumers,

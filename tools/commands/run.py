@@ -115,6 +115,9 @@ def main(args: argparse.Namespace) -> int:
             f"{status.reconnects} reconnects, {late(status.late_hops, status.samples_in // args.hop)}; "
             f"latency p50 {status.latency_ms.p50:.2f} ms, p99 {status.latency_ms.p99:.2f} ms"
         )
+        for signal in status.signals:
+            if signal.reason:
+                _say(f"signal {signal.name} is {signal.state}: {signal.reason}")
     return 0
 
 
@@ -140,5 +143,6 @@ def _summary(result: LiveResult) -> dict[str, object]:
     latency = {name: getattr(status.latency_ms, name) for name in ("p50", "p99", "p999", "max")}
     return {
         **{name: getattr(status, name) for name in names}, "latency_ms": latency, "provider": result.provider,
+        "signals": [{"name": one.name, "state": one.state, "reason": one.reason} for one in status.signals],
         "start_to_ready_s": result.start_to_ready_s, "parameters": result.parameters,
     }  # fmt: skip

@@ -5,6 +5,8 @@ import signal
 import msgspec
 import pytest
 
+from myodrive.stream.finder import resolve
+
 
 def test_json_is_one_object_at_the_end(myodrive, muscle_path, unique):
     said = myodrive("play", muscle_path, "--name", unique, "--source-id", unique, "--seconds", "0.2", "--json")
@@ -42,3 +44,13 @@ def test_a_signal_ends_it_in_order(process, muscle_path, unique, number):
     out, _ = amplifier.communicate(timeout=10)
     assert amplifier.returncode == 0
     assert msgspec.json.decode(out)["samples"] >= 0
+
+
+def test_an_amplifier_that_cannot_be_told_from_another_is_refused(process, myodrive, muscle_path, unique, until):
+    first = process("play", muscle_path, "--name", unique, "--loop")
+    assert until(lambda: resolve(unique, None, 0.5))
+    assert myodrive("play", muscle_path, "--name", unique, "--seconds", "0.1").refused(unique, "--source-id")
+    assert myodrive("play", muscle_path, "--name", unique, "--source-id", unique, "--seconds", "0.1").code == 0
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=20) == 0
+    assert myodrive("play", muscle_path, "--name", unique, "--seconds", "0.1").code == 0
