@@ -145,7 +145,7 @@ def test_ctrl_c_at_any_instant_is_no_traceback(name, decoder_path, muscle_path, 
     """From 50 ms after Python is there on; it takes some itself, in which nothing of ours runs."""
     arguments = {
         "run": ("--stream", unique, "--decoder", decoder_path, "--bind", address),
-        "decode": (muscle_path, "--decoder", decoder_path, "-o", tmp_path / "events.tsv"),
+        "decode": (muscle_path, "--decoder", decoder_path, "-o", tmp_path / "events.tsv", "--overwrite"),
         "listen": ("--connect", address),
     }[name]
     entry = "import sys; print(flush=True); from myodrive.tools.cli import main; sys.exit(main())"

@@ -229,12 +229,6 @@ def terminal():
         yield lambda *arguments: Person(ending, arguments)
 
 
-def _sit_at(terminal):
-    """Make it the terminal of this process, whose Ctrl-C is heard even where the tests run in the background."""
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class Person:
     """Reads what a command writes to its terminal, and types."""
 
@@ -245,7 +239,7 @@ class Person:
         command = [*CLI, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
-            preexec_fn=lambda: _sit_at(theirs),
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         ending.callback(self._end)
         os.close(theirs)
