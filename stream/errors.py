@@ -59,3 +59,8 @@ class CalibrationError(MyodriveError):
 
 class OptionError(MyodriveError):
     """An option's value cannot be used."""
+
+
+def printable(text: str, longest: int = 40) -> str:
+    """What somebody else named, fit for one line of a terminal: its beginning, with "?" for what cannot be shown."""
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])

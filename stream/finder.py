@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pylsl
 
-from .errors import MissingStreamError, SilentStreamError, StreamError
+from .errors import MissingStreamError, SilentStreamError, StreamError, printable
 from .lsl import quieten
 from .source_info import SourceInfo, describe
 
@@ -114,7 +114,7 @@ def several(name: str, found: Iterable[tuple[str, str]]) -> StreamError:
 
 
 def _printable(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name[:LONGEST_NAME])
+    return printable(name, LONGEST_NAME)
 
 
 class StreamFinder:

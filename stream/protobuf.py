@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
-from .errors import DecoderError
+from .errors import DecoderError, printable
 
 MOST_FIELDS = 50_000  # of the whole file: bounds time and memory on files made of millions of empty fields
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
@@ -150,4 +150,4 @@ def signed(value: int) -> int:
 
 def shown(name: str) -> str:
     """A name from the file, fit for one line of a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in name[:40])
+    return printable(name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from ..stream.errors import printable
+
 NOT_SAID = "-"
 MOST_UNITS = 3
 LONGEST = 20  # characters of one
@@ -18,12 +20,8 @@ def in_short(units: Sequence[str]) -> str:
     units : sequence of str
         Of every channel, empty where it has none.
     """
-    counts = Counter(map(_shown, units)) or Counter([NOT_SAID])
+    counts = Counter(printable(unit, LONGEST) or NOT_SAID for unit in units) or Counter([NOT_SAID])
     if len(counts) == 1:
         return next(iter(counts))
     named = [f"{unit} x{count}" for unit, count in list(counts.items())[:MOST_UNITS]]
     return ", ".join(named) + (", ..." if len(counts) > MOST_UNITS else "")
-
-
-def _shown(unit: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in unit)[:LONGEST] or NOT_SAID

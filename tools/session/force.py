@@ -13,9 +13,9 @@ from ...stream.beside import wanted_channel
 from ...stream.errors import OptionError, StreamError
 from ...stream.finder import MISSING_S, missing, open_stream, resolve
 from ..force import force_at
+from ..stream_blocks import FIND_S
 
 PULL_S = 0.05
-FIND_S = 10.0
 LATE_S = 1.0  # that the force may come after the EMG
 CLOSING_S = 2.0
 MOST_AT_ONCE = 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...stream.errors import OptionError
+from ...stream.errors import OptionError, printable
 
 LONGEST = 12
 CODE = re.compile(rf"(?=[A-Z0-9]{{1,{LONGEST}}}\Z)[A-Z]{{0,4}}[0-9]+[A-Z]?", re.IGNORECASE)
@@ -19,8 +19,8 @@ def subject_code(text: str) -> str:
     """
     if CODE.fullmatch(text):
         return text
-    shown = "".join(c if c.isprintable() else "?" for c in text[:40])
     raise OptionError(
-        f'"{shown}" is no code of a subject: give one such as S01, four letters at most and then digits, {LONGEST} '
-        "characters in all and no spaces; a name would stay in every file of the session and tell who was measured"
+        f'"{printable(text)}" is no code of a subject: give one such as S01, four letters at most and then digits, '
+        f"{LONGEST} characters in all and no spaces; a name would stay in every file of the session "
+        "and tell who was measured"
     )
