@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pylsl
+from pylsl.util import LostError
 
 from .errors import MissingStreamError, SilentStreamError, StreamError, printable
 from .lsl import quieten
@@ -36,13 +37,19 @@ class Found:
     source: SourceInfo
 
 
+class EndedStreamError(StreamError):
+    """A stream went away while it was opened."""
+
+
 def open_stream(info: pylsl.StreamInfo, check: Callable[[SourceInfo], None]) -> Found:
     """Open a resolved stream once `check` has let its description pass.
 
     Raises
     ------
     StreamError
-        The stream cannot be decoded (and MismatchError as `check` raises it), or went away meanwhile.
+        The stream cannot be decoded (and MismatchError as `check` raises it), or does not answer.
+    EndedStreamError
+        It went away meanwhile.
     """
     name = info.name()
     try:
@@ -52,7 +59,9 @@ def open_stream(info: pylsl.StreamInfo, check: Callable[[SourceInfo], None]) -> 
         if clock_flags(info):
             inlet.time_correction(timeout=OPEN_TIMEOUT_S)  # the first one blocks for long: not in the loop
         inlet.open_stream(timeout=OPEN_TIMEOUT_S)
-    except RuntimeError as error:  # the base of all that pylsl raises; it does not export its own exceptions
+    except LostError as error:
+        raise EndedStreamError(f'stream "{name}" ended while it was opened: start it again') from error
+    except RuntimeError as error:  # the base of all that pylsl raises
         raise StreamError(f'stream "{name}" did not answer within {OPEN_TIMEOUT_S:g} s: look at its program') from error
     return Found(inlet, source)
 
@@ -196,7 +205,8 @@ class StreamFinder:
                 if self._probe is not None:
                     self._probe_or_close(found)
             except StreamError as error:
-                self._refusal = error
+                leaving = self._source_id is not None and isinstance(error, EndedStreamError)
+                self._refusal = None if leaving else error  # what still answered was the one that is lost
                 self._stop.wait(0.5)
                 continue
             self._refusal = None

@@ -4,6 +4,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from pylsl.util import LostError
 
 from myodrive.stream import finder
 from myodrive.stream.errors import MissingStreamError, StreamError
@@ -95,6 +96,32 @@ def test_a_source_that_went_away_is_waited_for_in_silence(elsewhere):
     try:
         time.sleep(0.5)
         assert one.refusal is None
+    finally:
+        one.stop()
+        one._thread.join(5)
+
+
+@pytest.mark.parametrize("source_id", [None, "serial-5"])
+def test_one_that_ends_while_it_is_opened_is_named_and_waited_for_in_silence_where_it_was_lost_before(
+    monkeypatch, source_id
+):
+    opened = []
+
+    class Ending(FakeInlet):
+        def __init__(self, info, **options):
+            opened.append(self)
+
+        def info(self, timeout):
+            raise LostError("the stream has been lost.")
+
+    monkeypatch.setattr(finder, "resolve", lambda *arguments: [twin("serial-5", "lab-a")])
+    monkeypatch.setattr(finder.pylsl, "StreamInlet", Ending)
+    one = finder.StreamFinder("emg", source_id, "", lambda source: None)
+    try:
+        time.sleep(0.8)  # it is tried again
+        assert len(opened) > 1
+        assert one.found is None
+        assert str(one.refusal) == ("None" if source_id else 'stream "emg" ended while it was opened: start it again')
     finally:
         one.stop()
         one._thread.join(5)
