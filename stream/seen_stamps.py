@@ -87,17 +87,23 @@ def _take_kernel(  # type: ignore[no-untyped-def]
     seen, seen_prints, count, stamps, prints, any_order, expected, period, limit
 ):
     samples = len(stamps)
-    if any_order:
-        for i in range(1, samples):
+    twice = False
+    for i in range(1, samples):
+        if any_order:
             if not stamps[i] < stamps[i - 1]:
                 continue
-            again = False
-            for k in range(i):
-                again |= stamps[k] == stamps[i] and (prints[k] == 0 or prints[k] == prints[i])
-            if again or _find_kernel(seen, seen_prints, stamps[i], prints[i]) >= 0:
+        elif not stamps[i] - stamps[i - 1] <= SAME_S:
+            continue
+        again = False
+        for k in range(i):
+            again |= stamps[k] == stamps[i] and (prints[k] == 0 or prints[k] == prints[i])
+        if again or _find_kernel(seen, seen_prints, stamps[i], prints[i]) >= 0:
+            if any_order:
                 samples = i
-                break
-    if not abs(stamps[samples - 1] - expected - (samples - 1) * period) <= limit:
+            else:
+                twice = True
+            break
+    if twice or not abs(stamps[samples - 1] - expected - (samples - 1) * period) <= limit:
         for i in range(1, samples):
             if not abs(stamps[i] - expected - i * period) <= limit:
                 samples = i
@@ -135,17 +141,27 @@ class SeenStampsReference:
                 return OTHER if i == 1 else i
         return len(followers)
 
+    def newest_has(self, mark: int) -> bool:
+        """See `SeenStamps.newest_has`."""
+        return bool(self._samples) and self._samples[-1][1] == mark
+
+    def again(self, mark: int) -> bool:
+        """See `SeenStamps.again`."""
+        marks = [print_ for _, print_ in self._samples[-2:]]
+        return len(marks) == 2 and 0 not in (mark, marks[0]) and marks[0] != marks[1] == mark
+
     def take(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], any_order: bool, even: Even = ANY) -> int:
         """See `SeenStamps.take`."""
-        samples = len(stamps)
+        samples, twice = len(stamps), False
         for i in range(1, samples):
             before = [prints[k] for k in range(i) if stamps[k] == stamps[i]]
             again = 0 in before or prints[i] in before or self._found(float(stamps[i]), int(prints[i])) >= 0
             if any_order and stamps[i] < stamps[i - 1] and again:
                 samples = i
                 break
+            twice |= not any_order and stamps[i] - stamps[i - 1] <= SAME_S and again
         near = np.abs(stamps[:samples] - even.first - np.arange(samples) * even.period) <= even.limit
-        if not near[-1]:
+        if twice or not near[-1]:
             samples = next((i for i in range(1, samples) if not near[i]), samples)
         self._samples += zip(stamps[:samples].tolist(), prints[:samples].tolist(), strict=True)
         del self._samples[: -self._length]
@@ -172,6 +188,10 @@ class SeenStamps:
         self._prints = np.zeros(length, np.int64)
         self._count = 0
 
+    @property
+    def _newest(self) -> int:
+        return (self._count - 1) % len(self._stamps)
+
     def repeats(self, stamps: NDArray[np.float64], prints: NDArray[np.int64]) -> int:
         """How many of the first samples were seen before, one after the other.
 
@@ -180,9 +200,16 @@ class SeenStamps:
         int
             `OTHER` where only the first was, `NEW_VALUES` where its stamp was and its values were not.
         """
-        newest = (self._count - 1) % len(self._stamps)
-        repeats: int = _repeats_kernel(self._stamps, self._prints, newest, stamps, prints)
+        repeats: int = _repeats_kernel(self._stamps, self._prints, self._newest, stamps, prints)
         return repeats
+
+    def newest_has(self, mark: int) -> bool:
+        """Whether the newest sample is known to have this print."""
+        return mark == self._prints.item(self._newest)
+
+    def again(self, mark: int) -> bool:
+        """Whether a sample of this print has the values of the newest, which are not those of the one before it."""
+        return mark != 0 and self.newest_has(mark) and self._prints.item(self._newest - 1) not in (0, mark)
 
     def take(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], any_order: bool, even: Even = ANY) -> int:
         """Remember the first samples, up to a break; at least one.
@@ -194,7 +221,8 @@ class SeenStamps:
         any_order : bool
             Stamps may go back; one that goes back to a sample seen before is the break.
         even : Even
-            If the last of them is further than the limit from these, the first that is, is the break.
+            If the last of them is further than the limit from these, or if they are in order and one is of a sample
+            seen before (as many may be missing), the first that is, is the break.
 
         Returns
         -------

@@ -139,6 +139,7 @@ class Signals:
     states : tuple of SignalState
         In the order of `wanted`, as they were last looked at.
     missed : int
+        Values that came faster than they were taken, or are no number, or have no time, since there is EMG.
     """
 
     def __init__(
@@ -158,6 +159,7 @@ class Signals:
         self._numbers = range(len(wanted))
         self._period = 1.0 / rate_hz
         self._due = 0.0
+        self._missed_before = 0
         self.states: tuple[SignalState, ...] = ()
         self.missed = 0
         self.look()
@@ -179,7 +181,10 @@ class Signals:
             own[self._column[number]] if number in self._column else self._streams[number].told
             for number in self._numbers
         )
-        self.missed = self._channels.missed + sum(ring.missed for ring in self._rings)
+        self.missed = self._channels.missed + self._missed_by_streams() - self._missed_before
+
+    def _missed_by_streams(self) -> int:
+        return sum(ring.missed for ring in self._rings)
 
     def follow(self, hop: Hop) -> None:
         """Take what came with the EMG."""
@@ -187,9 +192,10 @@ class Signals:
             self._channels.follow(hop)
 
     def skip(self, now: float) -> None:
-        """Drop what is older than a second; while there is no EMG."""
+        """Drop what is older than a second, and forget what was missed; while there is no EMG."""
         for ring in self._rings:
             ring.skip(now - KEPT_S)
+        self._missed_before = self._missed_by_streams()
 
     def take(self) -> Sequence[Taken]:
         """What has come since the last time."""

@@ -12,7 +12,8 @@ An amplifier's samples are evenly spaced, so each stamp is compared with the one
   the local clock although no time has passed here.
 - Samples of a chunk that all carry one stamp are new ones with bad stamps. Among exact stamps they are told by the
   periods before them, which they fill, or by being more than two. A stamp that comes just when due, twice, is a chunk
-  of one sample sent twice. A chunk of one stamp that is sent twice at once looks like a longer one: it is taken as new.
+  of one sample sent twice, and so is one whose values come twice, unless they are those of the sample before as well.
+  A chunk of one stamp that is sent twice at once looks like a longer one: it is taken as new.
 - Where only the first of such a chunk came with a pull, it looked like a gap: the others, `EARLY_S` of them at most,
   are dropped, for their periods are counted already. This happens once, since `timing` is "estimated" from then on.
 - A clock set back by whole periods (to 2 ns), by less than `REPEAT_S`, gives stamps that were all seen before. Their
@@ -168,7 +169,7 @@ class Timeline:
                     return stretch
                 ahead, limit = first - line.next, line.limit
             if ahead > limit or (self._learning and ahead > line.jitter_seen):
-                ahead = self._skip(stretch, stamps, ahead, now)
+                ahead = self._skip(stretch, stamps, prints, ahead, now)
             elif ahead < 0:
                 ahead = self._behind(first, ahead)
 
@@ -225,7 +226,9 @@ class Timeline:
 
     # what a stamp that is not the one expected means
 
-    def _skip(self, stretch: Stretch, stamps: NDArray[np.float64], ahead: float, now: float) -> float:
+    def _skip(
+        self, stretch: Stretch, stamps: NDArray[np.float64], prints: NDArray[np.int64], ahead: float, now: float
+    ) -> float:
         """Judge stamps `ahead` seconds late; returns what is left of it as a deviation."""
         line = self._line
         if self._lead.ran_ahead(line.next + ahead, ahead, now):
@@ -238,7 +241,7 @@ class Timeline:
             self._suspected.append(lost)
             line.move(lost)
             return left
-        if line.exact and (equal := self._one_stamp(stamps, lost)) > 1:
+        if line.exact and (equal := self._one_stamp(stamps, prints, lost)) > 1:
             whole = equal < len(stamps)  # else more of its chunk may follow
             lost = max(0, lost + 1 - equal) if whole or ahead >= EARLY_S else 0
             stretch.lost += lost
@@ -319,7 +322,7 @@ class Timeline:
     def _repeated(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], first: float) -> int:
         """How many of the first samples were seen before; a clock set back by whole periods is followed."""
         line = self._line
-        if first == line.newest:
+        if first == line.newest and not self._seen.again(prints.item(0)):
             if self._hole and line.samples == self._hole_end + 1:
                 return self._fill(_equal(stamps))
             if not self._repeats_in_a_row and (self._learning or not line.exact):
@@ -341,13 +344,15 @@ class Timeline:
             return 0 if by_chance else 1
         return repeats
 
-    def _one_stamp(self, stamps: NDArray[np.float64], missing: int) -> int:
+    def _one_stamp(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], missing: int) -> int:
         """How many of the first samples carry one stamp because their chunk does; 1 where they do not.
 
         Before the last of a chunk `missing` periods seem to be missing, and its other samples are what fills them. One
         that leaves some and is followed by the very next sample is a chunk of one sample, sent twice after a gap.
         """
-        equal = _equal(stamps)
+        equal, mark = _equal(stamps), prints.item(0)
+        if equal > 1 and mark != 0 and mark == prints.item(1) and not self._seen.newest_has(mark):
+            return 1
         if 1 < equal < len(stamps) and equal <= missing and stamps[equal] - stamps[0] < 1.5 * self.period:
             return 1
         return equal

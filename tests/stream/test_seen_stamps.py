@@ -37,6 +37,9 @@ def test_kernels_and_their_twins_find_and_remember_the_same(calls, length):
         gaps = np.diff(np.sort([s for s, _ in plain._samples if not np.isnan(s)]))
         if (gaps > 1e-5).all():  # else which of them is first is left open
             assert ring.repeats(stamps, prints) == plain.repeats(stamps, prints)
+        for mark in range(4):
+            assert ring.newest_has(mark) == plain.newest_has(mark) or (mark == 0 and not plain._samples)
+            assert ring.again(mark) == plain.again(mark)
         even = Even(stamps[0], 0.5, limit)
         assert ring.take(stamps, prints, any_order, even) == plain.take(stamps, prints, any_order, even) > 0
 
@@ -54,6 +57,28 @@ def test_samples_sent_again_are_found_and_those_of_a_clock_set_back_have_new_val
     assert seen.repeats(stamps[:10], prints[:10]) == 0  # too long ago
     seen.forget()
     assert seen.repeats(stamps[120:130], prints[120:130]) == 0
+
+
+def test_as_many_missing_as_sent_twice_is_a_break_though_the_last_stamp_is_where_it_should_be():
+    seen = SeenStamps(100)
+    stamps, prints = np.array([0.0, 1, 2, 4, 4, 5, 6, 7]), np.array([1, 2, 3, 5, 5, 6, 7, 8])
+    even = Even(0.0, 1.0, 0.5)
+    assert seen.take(stamps, prints, False, even) == 3
+    assert SeenStampsReference(100).take(stamps, prints, False, even) == 3
+    assert SeenStamps(100).take(np.array([0.0, 1, 2, 5, 4, 5, 6, 7]), np.arange(1, 9), False, even) == 8  # one is odd
+
+
+def test_the_newest_comes_again_where_its_values_do_and_are_not_those_before_it():
+    seen = SeenStamps(10)
+    assert not seen.again(0)
+    seen.take(np.array([1.0, 2.0]), np.array([7, 9]), False)
+    assert seen.again(9)
+    assert seen.newest_has(9)
+    assert not seen.again(7)
+    seen.take(np.array([3.0]), np.array([9]), False)  # dead channels
+    assert not seen.again(9)
+    seen.take(np.array([4.0]), np.array([0]), False)  # not known
+    assert not seen.again(0)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 64, 257])

@@ -128,3 +128,18 @@ def test_of_what_came_before_the_emg_the_last_second_is_kept():
     assert taken.values.tolist() == [2.0, 3.0]
     scene.signals.close()
     assert scene.closed
+
+
+def test_what_was_missed_before_the_emg_does_not_count_and_what_is_missed_later_does():
+    scene = Scene()
+    scene.other.ring.put(np.array([np.nan, 9.5]), np.arange(2.0))
+    scene.signals.look()
+    assert scene.signals.missed == 1
+    scene.signals.skip(10.0)
+    scene.signals.look()
+    assert scene.signals.missed == 0
+    scene.other.ring.put(np.array([np.nan, np.nan, 10.5]), np.arange(3.0))
+    scene.signals.look()
+    assert scene.signals.missed == 2
+    scene.signals.close()
+    assert scene.closed

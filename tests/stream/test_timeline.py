@@ -405,9 +405,7 @@ def test_a_chunk_of_one_stamp_sent_again_is_dropped_unless_it_follows_itself(chu
 @settings(max_examples=30, deadline=None)
 @given(sizes=SIZES, twice=st.lists(st.integers(1100, 5900), min_size=1, max_size=40), lost=st.integers(0, 300))
 def test_chunks_of_one_sample_sent_twice_are_dropped_and_the_timing_stays_exact(sizes, twice, lost):
-    """But for as many lost as sent twice in one chunk: its last stamp is then where it should be."""
     twice = np.unique(twice)
-    twice = twice[np.abs(twice - 3000) > 2 * max(sizes) + len(twice)]
     number = np.arange(6000)
     number[3000:] += lost
     stamps = 10 + np.sort(np.concatenate([number, number[twice]])) / 2000
@@ -534,6 +532,23 @@ def test_with_their_values_samples_sent_again_are_still_dropped_however_late(siz
     arrived = np.maximum.accumulate(arrived[order]) + waited
     count = feed(stamps[order], sizes, 2000.0, arrived, values_of(6000)[order])
     assert (count.samples_in, count.lost, count.repeats) == (6000, 0, len(order) - 6000)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    sizes=SIZES,
+    twice=st.lists(st.integers(2900, 3100), min_size=1, max_size=40),
+    gaps=st.lists(st.tuples(st.integers(2900, 3100), st.integers(1, 6)), max_size=6),
+)
+def test_with_their_values_single_samples_lost_and_sent_twice_side_by_side_are_counted_each(sizes, twice, gaps):
+    number = np.arange(6000)
+    for place, lost in gaps:
+        number[place:] += lost
+    order = np.sort(np.concatenate([np.arange(6000), np.unique(twice)]))
+    count = feed(10 + number[order] / 2000, sizes, 2000.0, prints=values_of(6000)[order])
+    assert count.lost == sum(lost for _, lost in gaps)
+    assert (count.repeats, count.sample) == (len(order) - 6000, number[-1])
+    assert count.timeline.timing == "exact"
 
 
 def test_dead_channels_say_nothing_and_the_pace_tells_a_clock_set_back():

@@ -175,7 +175,7 @@ def test_a_session_goes_from_a_stream_to_a_live_decoder_by_options_alone(myodriv
     assert len(told["kept"]) == len(found["units"]) - 1
     command = step("live", "--print", "--bind", address)["command"]
     assert f"run --stream {amplifier} --decoder {folder}" in command
-    live = step("live", "--bind", address, "--live-seconds", "1.5")
+    live = step("live", "--bind", address, "--live-seconds", "5")  # of these some to find the stream
     assert live["run"]["samples_in"] > 1000
     assert live["run"]["recording"] in ("on", "ended")
     assert Session(live["recorded"]).look_through().samples > 1000
