@@ -25,6 +25,7 @@ from ...stream.markers import label_of
 from ...stream.source_info import MICROVOLTS, SourceInfo, describe
 from ...stream.timeline import Timeline
 from ..events import Mark
+from ..force import force_at
 from ..positions import geometry_at
 from ..recording import LARGEST_BYTES, MOST_MARKS, Recording, shown
 from .bounded import LARGEST_TEXT, damaged, gunzipped, xml_root
@@ -390,13 +391,14 @@ def _force_stream(streams: list[_Stream], emg: _Stream, wanted: Wanted, path: Pa
 
 def _force(
     series: NDArray[Any], stamps: NDArray[np.float64], instants: NDArray[np.float64], stream: _Stream, path: Path
-) -> NDArray[np.float64]:
-    """The first channel of a stream at the instants of the EMG: straight lines between its samples, constant beyond."""
+) -> NDArray[np.float32]:
+    """The first channel of a stream at the instants of the EMG, as `force_at` puts it there."""
     known = np.isfinite(stamps)
     order = np.argsort(stamps[known], kind="stable")
     if series.ndim != 2 or not order.size:
         raise RecordingError(f'"{path}" holds no samples of stream "{shown(stream.name)}": choose another --force.')
-    return np.interp(instants, stamps[known][order], series[known, 0][order].astype(np.float64))
+    values = series[known, 0][order].astype(np.float64)
+    return force_at(stamps[known][order], values, instants, float(stream.value("nominal_srate")))
 
 
 def _marks(

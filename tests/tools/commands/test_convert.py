@@ -193,14 +193,14 @@ def two_streams(xdf_path, muscle):
         ("calibrate", "--overwrite", "-o", "{}/d.onnx"),
         ("decode", "--decoder", "{decoder}", "--overwrite", "-o", "{}/e.tsv"),
         ("estimate", "--decoder", "{decoder}", "--method", "classical"),
-        ("play", "--seconds", "0.2"),
+        ("play", "--seconds", "0.2", "--name", "{unique}", "--source-id", "{unique}"),
     ],
     ids=lambda command: command[0],
 )
 def test_of_several_streams_of_a_file_one_is_named_to_any_command(
-    myodrive, two_streams, muscle_path, decoder_path, tmp_path, command
+    myodrive, two_streams, muscle_path, decoder_path, tmp_path, unique, command
 ):
-    name, *options = [word.format(tmp_path, decoder=decoder_path) for word in command]
+    name, *options = [word.format(tmp_path, decoder=decoder_path, unique=unique) for word in command]
     assert myodrive(name, two_streams, *options).refused("emg", "leg", "--part")
     said = myodrive(name, two_streams, *options, "--part", "emg")
     assert said.code == 0, said.err

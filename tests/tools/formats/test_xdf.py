@@ -117,6 +117,17 @@ def with_force(kind, rate=50.0):
     )
 
 
+def test_a_force_as_fast_as_the_emg_keeps_its_values_as_it_does_live(path):
+    stamps, force = 9.0 + np.arange(SAMPLES) / FS_HZ, values(1, seed=3)
+    file = xdf_file(
+        xdf_header(1, "emg", "EMG", desc=xdf_channels()),
+        xdf_header(2, "cell", "Force", 1, FS_HZ, desc=xdf_channels(1, unit="N", kind="Force")),
+        xdf_samples(1, values(), stamps),
+        xdf_samples(2, force, stamps + 0.3 / FS_HZ),
+    )
+    assert np.array_equal(read(path, file).force, force[:, 0])
+
+
 def test_a_stream_of_force_is_put_on_the_instants_of_the_emg(path):
     found = read(path, with_force("Force"))
     assert np.allclose(found.force, 7.0 * (9.0 + np.arange(SAMPLES) / FS_HZ), rtol=1e-5)
