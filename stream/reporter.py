@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 import numpy as np
 import pylsl
 
-from .beside import NoSignals, SignalSource, placed
+from .beside import SignalSource
+from .beside_reporter import BesideReporter
 from .decoder_file import Decoder
 from .endpoints import Endpoints
 from .guard import UNSOUND
 from .hop import Hop, HopSource
 from .latency import LatencyHistogram
-from .markers import Blank, Marker, MarkerSource, NoMarkers
-from .messages import Drive, Electrodes, Emg, Event, Signal, SignalEntry, Spikes, Status, UnitEntry, Units
+from .markers import Blank, MarkerSource
+from .messages import Drive, Electrodes, Emg, Spikes, Status, UnitEntry, Units
 from .parameter_reporter import NO_MODEL, ParameterReporter
 from .parameter_worker import ParameterWorker
 from .pipeline import Pipeline
@@ -90,11 +90,6 @@ class Reporter:
         self._source = source
         self._pipeline = pipeline
         self._recording: Recorded = recording or NotRecorded()
-        self._markers: MarkerSource = markers or NoMarkers()
-        self._blanks = blanks
-        self._events_in = self._events_late = 0
-        self._signals: SignalSource = signals or NoSignals()
-        self._signals_in = 0
         self._now = 0.0
         self._fs = decoder.info.fs_hz
         places = decoder.info.channels
@@ -114,6 +109,7 @@ class Reporter:
         self._emg_held = 0
         self._told: tuple[Any, ...] = ()
         self._parameters = ParameterReporter(endpoints.publisher, source, pipeline, worker, why_no_worker)
+        self._beside = BesideReporter(endpoints.publisher, source, pipeline, self._fs, markers, blanks, signals)
 
     # what goes out after a hop
 
@@ -126,7 +122,7 @@ class Reporter:
             for row in range(pipeline.drive.count):
                 self._send_drive(row, now)
         self._gather_emg(hop, now)
-        self._signals.follow(hop)
+        self._beside.follow(hop)
 
     def settle_accounts(self, hop: Hop, sent: float) -> None:
         """Count the latency of a hop whose messages had left at `sent`."""
@@ -217,8 +213,7 @@ class Reporter:
     def tend(self, now: float) -> None:
         """Serve newcomers and the control socket; send parameters, and the status when it is due or has changed."""
         self._now = now
-        self._send_events(now)
-        self._send_signals(now)
+        self._beside.tend(now)
         self._trust.tend(now, self._pipeline.drive.good)
         self._parameters.tend(now, not (self._implausible or self._trust.strange))
         self._follow_state(now)
@@ -241,58 +236,6 @@ class Reporter:
                 self._send_units(now)
         elif now - self._change_at >= CHANGE_S and self._tellable() != self._told:
             self._send_status(now)
-
-    def _send_events(self, now: float) -> None:
-        """Send the markers that have come, once there is a sample to put them on."""
-        source = self._source
-        self._markers.look()
-        if source.samples_in == 0:
-            return
-        for marker in self._markers.take():
-            away = (marker.stamp - source.timeline.newest) / source.timeline.period  # sample periods
-            at = source.sample + round(away)
-            first, last = self._blank(marker, at)
-            message = Event(
-                sample=source.sample, t=source.timeline.newest, label=marker.label, event_sample=at,
-                event_t=marker.stamp, blank_from=first, blank_to=last,
-            )  # fmt: skip
-            self._publisher.send("event", message, now)
-            self._events_in += 1
-
-    def _send_signals(self, now: float) -> None:
-        """Send what has come of the signals, once there is a sample to put it on."""
-        source, signals = self._source, self._signals
-        if not signals.due(now):
-            return
-        signals.look()
-        if source.samples_in == 0:
-            signals.skip(now)
-            return
-        for taken in signals.take():
-            state = signals.states[taken.number]
-            samples, times = placed(taken, source.sample, source.timeline.newest, source.timeline.period)
-            message = Signal(
-                sample=source.sample, t=source.timeline.newest, name=state.name, unit=state.unit, fs_hz=state.fs_hz,
-                value=taken.values.tolist(), value_sample=samples.tolist(), value_t=times.tolist(),
-            )  # fmt: skip
-            self._publisher.send("signal", message, now)
-            self._signals_in += len(message.value)
-
-    def _blank(self, marker: Marker, at: int) -> tuple[int, int]:
-        """Keep discharges back for as long as was asked after such a marker: first and last sample, -1 for none."""
-        seconds = max(
-            (blank.seconds for blank in self._blanks if fnmatchcase(marker.label, blank.pattern)), default=0.0
-        )
-        if not seconds:
-            return -1, -1
-        pipeline = self._pipeline
-        last = at + math.ceil(seconds * self._fs) - 1
-        first = max(at, self._source.sample + 1 - pipeline.detector.lookahead)  # the others are reported already
-        self._events_late += first > at
-        if last < first:
-            return -1, -1
-        pipeline.guard.blank(first, last)
-        return first, last
 
     def announce(self, state: str, now: float, reason: str = "") -> None:
         """Change to `state` and say so at once."""
@@ -334,8 +277,8 @@ class Reporter:
         return (
             self.state, source.samples_lost, source.gaps, source.reconnects, source.repeats,
             source.timeline.clock_jumps, source.timeline.timing, pipeline.watch.flags, self._recording.state,
-            pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound, self._markers.state,
-            [one.state for one in self._signals.states],
+            pipeline.masks.since, pipeline.masks.late, pipeline.guard.sound,
+            *self._beside.tellable(),
         )  # fmt: skip
 
     def _send_status(self, now: float) -> None:
@@ -361,12 +304,8 @@ class Reporter:
             connections_refused=self._endpoints.refused,
             masked_channels=[index[c] for c in np.flatnonzero(pipeline.masks.masked)],
             masked_since=pipeline.masks.since, masks_late=pipeline.masks.late,
-            sound=pipeline.guard.sound, held_back=pipeline.guard.held_back,
-            events=self._markers.state, events_in=self._events_in, events_missed=self._markers.missed,
-            events_late=self._events_late, blanked=pipeline.guard.blanked,
-            events_reason=self._markers.reason,
-            signals=[SignalEntry(**one._asdict()) for one in self._signals.states], signals_in=self._signals_in,
-            signals_missed=self._signals.missed,
+            sound=pipeline.guard.sound, held_back=pipeline.guard.held_back, blanked=pipeline.guard.blanked,
+            **self._beside.status(),
         )  # fmt: skip
 
     def _send_units(self, now: float) -> None:

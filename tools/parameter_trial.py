@@ -18,7 +18,7 @@ from ..stream.decoder_file import Channels, DecoderInfo, FilterSettings
 from ..stream.errors import MismatchError, ParameterModelError
 from ..stream.parameter_file import ParameterFile, parameter_file_from_bytes
 from ..stream.parameter_model import ParameterModel
-from .processes import DEAF, python_command
+from .processes import python_command, run_deaf
 
 MEMORY = 4 << 30  # bytes of addresses, most of them libraries'
 TIME_S = 60.0
@@ -59,9 +59,7 @@ def try_apart(file: ParameterFile, info: DecoderInfo) -> None:
 
 def _tried(given: bytes) -> tuple[int, bytes]:
     """How the other process ended, and what it said."""
-    done = subprocess.run(
-        python_command(__name__), input=given, capture_output=True, timeout=TIME_S, check=False, process_group=DEAF
-    )
+    done = run_deaf(python_command(__name__), input=given, capture_output=True, timeout=TIME_S)
     return done.returncode, done.stdout
 
 

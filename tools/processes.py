@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +16,8 @@ import msgspec
 from ..stream.errors import StreamError
 
 CLI = "myodrive.tools.cli"
+MOST_TRIES = 3
 ASKED_EVERY_S = 0.1  # whether to stop, while a command runs
-DEAF = 0  # `process_group` of a process that Ctrl-C at a terminal is not for: it looks at something and ends by itself
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
@@ -32,6 +33,22 @@ def start(arguments: list[str], module: str = CLI) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def run_deaf(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a command that looks at something and ends by itself, so that Ctrl-C at a terminal is not for it.
+
+    Parameters
+    ----------
+    command : list of str
+    **options
+        As of `subprocess.run`.
+    """
+    for _ in range(MOST_TRIES):
+        done = subprocess.run(command, check=False, process_group=0, **options)
+        if done.returncode != -signal.SIGINT:  # else it came before the process had its group, and had done nothing
+            break
+    return done
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:

@@ -33,6 +33,8 @@ from myodrive.stream.reporter import Reporter
 from myodrive.stream.source_info import check_fit
 from myodrive.stream.window import extend_reference
 
+from .reporter_bench import Bench
+
 TEMPLATE = Path(__file__).parents[2] / "export" / "decoder_template.onnx"
 FS_HZ = 2000.0
 CHANNELS, EXTENSION, UNITS = 16, 4, 3
@@ -470,3 +472,11 @@ def live(free_address):
     for one in running:
         if one.failure is not None:
             raise one.failure
+
+
+@pytest.fixture
+def bench(planted, free_address):
+    """A reporter over the planted recording, at the test's own pace."""
+    address = free_address()
+    with contextlib.closing(Endpoints(address, "amp")) as endpoints:
+        yield Bench(planted, address, endpoints)

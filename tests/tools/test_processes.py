@@ -1,6 +1,8 @@
 """Our own processes: where their modules come from, and the decoder that the benches share."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -22,6 +24,25 @@ def test_a_command_of_ours_takes_no_module_from_the_working_directory(traps):
     process = processes.start(["score", "--help"])
     assert b"usage" in processes.output_of(process, 60.0)
     processes.finish(process)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs process groups")
+@pytest.mark.parametrize(("interrupted", "code"), [(1, 0), (99, -signal.SIGINT)])
+def test_what_ctrl_c_met_before_it_had_a_group_of_its_own_is_started_again_some_times(tmp_path, interrupted, code):
+    lines = (
+        "import os, signal, sys\n"
+        "tries = open(sys.argv[1], 'ab')\n"
+        "tries.write(b'.')\n"
+        "tries.close()\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "if os.path.getsize(sys.argv[1]) <= int(sys.argv[2]): os.kill(os.getpid(), signal.SIGINT)\n"
+        "print('done')"
+    )
+    command = [sys.executable, "-c", lines, str(tmp_path / "tries"), str(interrupted)]
+    done = processes.run_deaf(command, stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == code
+    assert done.stdout == (b"done\n" if code == 0 else b"")
+    assert (tmp_path / "tries").stat().st_size == (2 if code == 0 else processes.MOST_TRIES)
 
 
 def test_no_module_is_started_any_other_way(repository):
