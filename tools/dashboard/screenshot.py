@@ -1,6 +1,8 @@
 """The picture of the page in the README: the demonstration is run, and a headless browser looks at it.
 
 python -m myodrive.tools.dashboard.screenshot tools/images/dashboard.png [--dark] [--size 1280x800] [--seconds 35]
+
+With --force the recording's force is a second stream, beside the EMG, and has a lane on the page.
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ from .browser import Browser, BrowserError, open_browser
 
 
 @contextlib.contextmanager
-def demonstration(decoder: str | None = None) -> Iterator[str]:
+def demonstration(decoder: str | None = None, force: bool = False) -> Iterator[str]:
     """The bundled recording, calibrated, played in a loop and decoded; the address of its messages."""
     name = f"myodrive-picture-{os.getpid()}"
     address = f"tcp://127.0.0.1:{free_port_pair()}"
     with tempfile.TemporaryDirectory() as folder:
         decoder = decoder_of(str(BUNDLED), decoder, folder, lambda share, note: None)
-        amplifier = start(["play", str(BUNDLED), "--name", name, "--source-id", name, "--loop"])
-        pipeline = start(["run", "--stream", name, "--decoder", decoder, "--bind", address, "--json"])
+        force_stream = f"{name} force"
+        played = ["--force-stream", f"{force_stream}:100"] if force else []
+        signal = ["--signal", force_stream] if force else []
+        amplifier = start(["play", str(BUNDLED), "--name", name, "--source-id", name, "--loop", *played])
+        pipeline = start(["run", "--stream", name, "--decoder", decoder, "--bind", address, "--json", *signal])
         try:
             yield address
             ask(control_address(address), "stop")
@@ -60,10 +65,15 @@ def main() -> int:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--seconds", type=float, default=62.0, help="how long it has run when the picture is made")
     parser.add_argument("--unit", type=int, default=0, help="row of the unit that is chosen")
+    parser.add_argument("--force", action="store_true", help="the recording's force beside the EMG")
     parser.add_argument("--decoder", help="of the bundled recording, if there is one already")
     args = parser.parse_args()
     width, height = map(int, args.size.split("x"))
-    with open_browser(politely) as browser, demonstration(args.decoder) as address, dashboard_at(address) as url:
+    with (
+        open_browser(politely) as browser,
+        demonstration(args.decoder, args.force) as address,
+        dashboard_at(address) as url,
+    ):
         browser.look(width, height, args.dark, args.scale)
         time.sleep(args.seconds)  # the server remembers the last minute for the pages to come
         visit(browser, url)
