@@ -322,10 +322,11 @@ class Timeline:
     def _repeated(self, stamps: NDArray[np.float64], prints: NDArray[np.int64], first: float) -> int:
         """How many of the first samples were seen before; a clock set back by whole periods is followed."""
         line = self._line
-        if first == line.newest and not self._seen.again(prints.item(0)):
+        good = line.exact and not self._learning
+        if first == line.newest and not (good and self._seen.again(prints.item(0))):
             if self._hole and line.samples == self._hole_end + 1:
                 return self._fill(_equal(stamps))
-            if not self._repeats_in_a_row and (self._learning or not line.exact):
+            if not self._repeats_in_a_row and not good:
                 if self._suspected:
                     self._not_exact(first - line.next, EARLY_S)
                 return 0  # some amplifiers give all samples of a chunk one stamp

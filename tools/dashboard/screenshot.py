@@ -31,7 +31,7 @@ def demonstration(decoder: str | None = None, force: bool = False) -> Iterator[s
     address = f"tcp://127.0.0.1:{free_port_pair()}"
     with tempfile.TemporaryDirectory() as folder:
         decoder = decoder_of(str(BUNDLED), decoder, folder, lambda share, note: None)
-        force_stream = f"{name} force"
+        force_stream = f"force {os.getpid()}"
         played = ["--force-stream", f"{force_stream}:100"] if force else []
         signal = ["--signal", force_stream] if force else []
         amplifier = start(["play", str(BUNDLED), "--name", name, "--source-id", name, "--loop", *played])
