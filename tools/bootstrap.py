@@ -26,6 +26,7 @@ CHECKED_PACKAGES = ("myodrive.stream", "myodrive.export")
 MOST_WORKERS = 4  # processes that share the tests; each holds up to 2 GB: PyTorch, recordings, tables of lead fields
 THREAD_POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 INTERRUPTED = 130  # as shells report Ctrl-C
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}  # many containers set it: hundreds of processes would compile the same files
 
 
 class BootstrapError(Exception):
@@ -203,7 +204,7 @@ def check_steps(environment: Environment, arguments: list) -> list:
         ("ruff check", [python, "-m", "ruff", "check", "."], {}),
         ("ruff format", [python, "-m", "ruff", "format", "--check", "."], {}),
         ("mypy", [python, "-m", "mypy", *settings, *packages], {"MYPYPATH": str(import_root(environment))}),
-        ("pytest", [python, "-m", "pytest", *spread, *arguments], variables),
+        ("pytest", [python, "-m", "pytest", *spread, *arguments], variables | BYTECODE),
     ]
 
 

@@ -118,6 +118,15 @@ def test_the_tests_take_half_as_many_processes_again_as_cores(environment, monke
         assert int(variables[name]) == max(1, cores // workers)
 
 
+def test_what_the_tests_start_need_not_compile_again_what_others_did(environment, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    variables = bootstrap.check_steps(environment, [])[-1][2]
+    script = environment.root / "say.py"
+    script.write_text("import sys; sys.exit(int(sys.dont_write_bytecode))")
+    assert bootstrap.run([sys.executable, script], environment.root) == 1
+    assert bootstrap.run([sys.executable, script], environment.root, **variables) == 0
+
+
 def test_mypy_finds_the_package_by_its_import_name(environment):
     (environment.root / "stream").mkdir()
     (environment.root / "stream" / "__init__.py").touch()
