@@ -106,7 +106,11 @@ class RemoteClock:
                 self._keys.secure(self._socket)
             self._socket.connect(self._address)
         self._asked = self._clock()
-        self._socket.send_multipart([b"", _PING])
+        try:
+            self._socket.send_multipart([b"", _PING], zmq.NOBLOCK)
+        except zmq.Again:  # it was shut out when the pipeline came back: such a connection is gone for good
+            self._hang_up()
+            self._next = self._clock() + ASK_S
 
     def _answered(self, body: bytes, asked: float, came: float) -> None:
         try:

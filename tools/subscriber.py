@@ -35,12 +35,15 @@ def ask(address: str, word: str, timeout_s: float = 2.0, keys: ClientKeys | None
     context = zmq.Context()
     socket = context.socket(zmq.REQ)
     socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDTIMEO, round(1e3 * timeout_s))  # one that was shut out already could wait for ever
     if keys is not None:
         keys.secure(socket)
     try:
         socket.connect(address)
         socket.send(msgspec.msgpack.encode({"do": word}))
         return socket.recv() if socket.poll(round(1e3 * timeout_s)) else None
+    except zmq.Again:
+        return None
     finally:
         socket.close(linger=0)
         context.term()

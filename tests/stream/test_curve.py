@@ -1,5 +1,6 @@
 """CURVE on both sockets: who is on the list comes in, anybody else is turned away and counted."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import pytest
 import zmq
 
 from myodrive.stream import curve
+from myodrive.stream.client_clock import RemoteClock
 from myodrive.stream.curve import (
     ALLOWED,
     CLIENTS,
@@ -24,6 +26,7 @@ from myodrive.stream.curve import (
 from myodrive.stream.endpoints import Endpoints, next_port
 from myodrive.stream.errors import AddressError, KeysError
 from myodrive.tools.keys import make_client, make_server
+from myodrive.tools.subscriber import ask
 
 PING = msgspec.msgpack.encode({"do": "ping"})
 
@@ -51,7 +54,8 @@ def answer(pipeline, context, keys, timeout_s=3.0):
     if keys is not None:
         keys.secure(client)
     client.connect(next_port(pipeline.address))
-    client.send(PING)
+    with contextlib.suppress(zmq.Again):  # shut out already: there is nobody to send to
+        client.send(PING, zmq.NOBLOCK)
     end = time.monotonic() + timeout_s
     while time.monotonic() < end and not client.poll(5):
         pipeline.control.tend()
@@ -122,6 +126,58 @@ def test_a_list_that_vanishes_or_breaks_lets_nobody_else_in(pipeline, folder, co
     assert answer(pipeline, context, read_client_keys(folder))["ok"] is True
     shutil.rmtree(folder / ALLOWED)
     assert answer(pipeline, context, read_client_keys(folder), timeout_s=0.3) is None
+
+
+@pytest.mark.timeout(60)
+def test_a_client_that_is_shut_out_when_the_pipeline_comes_back_waits_for_nothing(folder, free_address, context):
+    """Its connection is then gone, and a question sent over it would wait for ever."""
+    address, now = free_address(), [0.0]
+    remote = RemoteClock(context, next_port(address), read_client_keys(folder), lambda: now[0])
+
+    def live(seconds, done):
+        """A pipeline of that address for a while, and a client whose time only the test moves."""
+        endpoints = Endpoints(address, "emg", read_server_keys(folder))
+        endpoints.control.answer = lambda word: {"state": "live", "t": 1000.0}
+        end = time.monotonic() + seconds
+        try:
+            while time.monotonic() < end and not done(endpoints):
+                endpoints.control.tend()
+                remote.tend(now[0])
+                time.sleep(0.005)
+            return done(endpoints)
+        finally:
+            endpoints.close()
+
+    with contextlib.closing(remote):
+        assert live(10, lambda _: remote.ahead(now[0])) == (1000.0, 1000.0)
+        local = folder / ALLOWED / "local.key"
+        kept = local.read_bytes()
+        local.unlink()
+        assert live(10, lambda endpoints: endpoints.refused) > 0
+        remote.tend(now[0])
+        for _ in range(20):
+            now[0] += 2.0  # it is time to ask, again and again
+            remote.tend(now[0])
+        assert remote.ahead(now[0]) is None
+        local.write_bytes(kept)
+        now[0] += 2.0
+        assert live(10, lambda _: remote.ahead(now[0])) == (1000.0 - now[0], 1000.0 - now[0])
+
+
+@pytest.mark.timeout(60)
+def test_one_who_was_shut_out_already_is_told_that_there_is_no_answer(pipeline, folder, monkeypatch):
+    (folder / ALLOWED / "local.key").unlink()
+    pack = msgspec.msgpack.encode
+
+    def late(message):
+        assert refusals(pipeline, more_than=refused) > refused  # between connecting and asking
+        time.sleep(0.5)
+        return pack(message)
+
+    monkeypatch.setattr("myodrive.tools.subscriber.msgspec.msgpack.encode", late)
+    for _ in range(5):  # whether ZeroMQ has noticed when it sends is left to chance
+        refused = pipeline.refused
+        assert ask(next_port(pipeline.address), "ping", 0.1, read_client_keys(folder)) is None
 
 
 def test_bytes_that_are_no_zeromq_are_turned_away_from_both_ports(pipeline, folder, context):
