@@ -7,19 +7,14 @@ aligned by the recorder's clock offsets (pyxdf), so the time it took is kept too
 
 from __future__ import annotations
 
-import io
-import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-from xml.etree.ElementTree import Element
+from typing import Any
 
 import msgspec
 import numpy as np
-import pylsl
 from numpy.typing import NDArray
 
-from ...stream.errors import MyodriveError, OptionError, RecordingError
+from ...stream.errors import OptionError, RecordingError
 from ...stream.geometry import Geometry
 from ...stream.markers import label_of
 from ...stream.source_info import MICROVOLTS, SourceInfo, describe
@@ -28,107 +23,14 @@ from ..events import Mark
 from ..force import force_at
 from ..positions import geometry_at
 from ..recording import LARGEST_BYTES, MOST_MARKS, Recording, shown
-from .bounded import LARGEST_TEXT, damaged, gunzipped, xml_root
+from .bounded import damaged, gunzipped
 from .held import chosen, microvolts, recording_held
 from .wanted import Wanted
+from .xdf_streams import StreamHeader, XdfStream, load, opened, streams_of
 
-MAGIC = b"XDF:"
 OUTLETS = "myodrive:"  # how the source ids of what we publish ourselves begin
-FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, FOOTER = 1, 2, 3, 4, 5, 6
-OF_A_STREAM = (STREAM_HEADER, SAMPLES, CLOCK_OFFSET, FOOTER)
 BLOCK = 64  # samples whose stamps are accounted for at a time
 RATE_IS_WRONG = 0.01  # stamps that differ by more from the rate declared are believed instead
-WIDTHS = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
-FORMATS = {
-    "int8": pylsl.cf_int8, "int16": pylsl.cf_int16, "int32": pylsl.cf_int32, "int64": pylsl.cf_int64,
-    "float32": pylsl.cf_float32, "double64": pylsl.cf_double64,
-}  # fmt: skip
-
-
-@dataclass
-class _Stream:
-    """One stream's header and how much of it there is."""
-
-    number: int
-    header: Element
-    chunks: int = 0
-
-    def value(self, name: str) -> str:
-        return (self.header.findtext(name) or "").strip()
-
-    @property
-    def name(self) -> str:
-        return self.value("name")
-
-    @property
-    def regular(self) -> bool:
-        """Whether it holds numbers at a fixed rate."""
-        try:
-            return self.value("channel_format") in FORMATS and float(self.value("nominal_srate")) > 0
-        except ValueError:
-            return False
-
-    @property
-    def marks(self) -> bool:
-        """Whether it holds markers: text or numbers of that type, at any time."""
-        said = self.value("channel_format") == "string" or self.value("type").lower() == "markers"
-        return bool(self.chunks) and said and self.value("nominal_srate").strip("0.") == ""
-
-
-class _Node:
-    """An element as pylsl shows one, so that a recorded description is read by what reads a live one."""
-
-    def __init__(self, element: Element | None, following: list[Element] | None = None) -> None:
-        self._element = element
-        self._following = following or []
-
-    def empty(self) -> bool:
-        return self._element is None
-
-    def child(self, name: str) -> _Node:
-        found = [] if self._element is None else self._element.findall(name)
-        return _Node(found[0], found[1:]) if found else _Node(None)
-
-    def next_sibling(self, name: str | None = None) -> _Node:
-        return _Node(self._following[0], self._following[1:]) if self._following else _Node(None)
-
-    def child_value(self, name: str) -> str:
-        return "" if self._element is None else (self._element.findtext(name) or "")
-
-
-class _Info:
-    """A stream header as pylsl shows one."""
-
-    def __init__(self, stream: _Stream, path: Path) -> None:
-        self._stream = stream
-        try:
-            self._channels, self._rate = int(stream.value("channel_count")), float(stream.value("nominal_srate"))
-        except ValueError as error:
-            raise damaged(path, error) from error
-
-    def name(self) -> str:
-        return self._stream.name
-
-    def channel_format(self) -> int:
-        return FORMATS.get(self._stream.value("channel_format"), pylsl.cf_string)
-
-    def nominal_srate(self) -> float:
-        return self._rate
-
-    def channel_count(self) -> int:
-        return self._channels
-
-    def source_id(self) -> str:
-        return self._stream.value("source_id")
-
-    def uid(self) -> str:
-        return self._stream.value("uid")
-
-    def hostname(self) -> str:
-        return self._stream.value("hostname")
-
-    def desc(self) -> _Node:
-        return _Node(self._stream.header.find("desc"))
 
 
 def read_xdf(path: Path, wanted: Wanted) -> Recording:
@@ -141,13 +43,13 @@ def read_xdf(path: Path, wanted: Wanted) -> Recording:
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     held = gunzipped(path) if packed else None
-    with _opened(path, held) as file:
-        streams = _streams(file, path)
+    with opened(path, held) as file:
+        streams = streams_of(file, path)
     stream = _choose(streams, wanted, path)
-    source = describe(_Info(stream, path))  # type: ignore[arg-type]
+    source = describe(StreamHeader(stream, path))  # type: ignore[arg-type]
     index = _emg_channels(source, stream, wanted, path)
-    with _opened(path, held) as file:
-        series, stamps = _load(file, stream, path)
+    with opened(path, held) as file:
+        series, stamps = load(file, stream, path)
     if not len(stamps) or series.ndim != 2 or series.shape[1] != source.channels:
         raise RecordingError(f'"{path}" holds no samples of stream "{shown(stream.name)}": choose another with --part.')
     factors = np.array([_factor(source, channel, wanted, path) for channel in index])
@@ -156,8 +58,8 @@ def read_xdf(path: Path, wanted: Wanted) -> Recording:
     force_stream = _force_stream(streams, stream, wanted, path)
     force = None
     if force_stream is not None:
-        with _opened(path, held) as file:
-            force = _force(*_load(file, force_stream, path), instants, force_stream, path)
+        with opened(path, held) as file:
+            force = _force(*load(file, force_stream, path), instants, force_stream, path)
     return recording_held(
         path,
         msgspec.structs.replace(wanted, channels=None),  # they are chosen
@@ -173,66 +75,7 @@ def read_xdf(path: Path, wanted: Wanted) -> Recording:
     )
 
 
-def _opened(path: Path, held: bytes | None) -> BinaryIO:
-    """The file, or what it unpacked to: pyxdf would tell by the name whether to unpack."""
-    return open(path, "rb") if held is None else io.BytesIO(held)
-
-
-def _streams(file: BinaryIO, path: Path) -> list[_Stream]:
-    """The streams of a file, which must be whole: pyxdf would take what it can of a damaged one."""
-    streams: dict[int, _Stream] = {}
-    if file.read(4) != MAGIC:
-        raise damaged(path, "it does not begin as XDF does")
-    while (chunk := _next_chunk(file, path)) is not None:
-        tag, size = chunk
-        if tag not in OF_A_STREAM:
-            if not FILE_HEADER <= tag <= FOOTER:
-                raise damaged(path, f"a chunk of kind {tag}")
-            _skip(file, size, path)
-            continue
-        number = int.from_bytes(_exactly(file, 4, path), "little")
-        if tag == STREAM_HEADER:
-            if size > LARGEST_TEXT or number in streams:
-                raise damaged(path, f"the header of stream {number}")
-            streams[number] = _Stream(number, xml_root(_exactly(file, size - 4, path), path, f"stream {number}"))
-        else:
-            if number not in streams:
-                raise damaged(path, f"a chunk of stream {number}, which has no header")
-            streams[number].chunks += tag == SAMPLES
-            _skip(file, size - 4, path)
-    return list(streams.values())
-
-
-def _next_chunk(file: BinaryIO, path: Path) -> tuple[int, int] | None:
-    """Kind and size of what follows; None at the end."""
-    width = file.read(1)
-    if not width:
-        return None
-    if width[0] not in (1, 4, 8):
-        raise damaged(path, "a chunk of no known size")
-    size = int.from_bytes(_exactly(file, width[0], path), "little")
-    if size < 2:
-        raise damaged(path, "an empty chunk")
-    return int.from_bytes(_exactly(file, 2, path), "little"), size - 2
-
-
-def _exactly(file: BinaryIO, size: int, path: Path) -> bytes:
-    found = file.read(size) if 0 <= size <= LARGEST_BYTES else b""
-    if len(found) != size:
-        raise damaged(path, "its last chunk is not whole")
-    return found
-
-
-def _skip(file: BinaryIO, size: int, path: Path) -> None:
-    """Pass over a chunk, of which the last byte must be there."""
-    if size < 0:
-        raise damaged(path, "a chunk shorter than its head")
-    if size:
-        file.seek(min(size - 1, 1 << 62), 1)
-        _exactly(file, 1, path)
-
-
-def _choose(streams: list[_Stream], wanted: Wanted, path: Path) -> _Stream:
+def _choose(streams: list[XdfStream], wanted: Wanted, path: Path) -> XdfStream:
     """The stream asked for; else the only one of EMG, else the only one of numbers at a fixed rate."""
     usable = [stream for stream in streams if stream.regular and stream.chunks]
     if not usable:
@@ -244,7 +87,7 @@ def _choose(streams: list[_Stream], wanted: Wanted, path: Path) -> _Stream:
     return usable[exact[0] if len(exact) == 1 else chosen(names, wanted.part, path, "streams")]
 
 
-def _emg_channels(source: SourceInfo, stream: _Stream, wanted: Wanted, path: Path) -> NDArray[np.int64]:
+def _emg_channels(source: SourceInfo, stream: XdfStream, wanted: Wanted, path: Path) -> NDArray[np.int64]:
     """The channels asked for; else those of EMG or of a voltage, which must be the stream's first ones.
 
     A decoder counts channels as the stream does, so channels that were left out before others would shift the rest.
@@ -295,34 +138,6 @@ def _geometry(source: SourceInfo, index: NDArray[np.int64], wanted: Wanted, path
         if wanted.need_places:
             raise RecordingError(f'"{path}": {error}') from error
         return None
-
-
-def _load(file: BinaryIO, stream: _Stream, path: Path) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Samples and their stamps on the recorder's clock."""
-    import pyxdf
-
-    complaints: list[str] = []
-    listener = logging.Handler(logging.ERROR)
-    listener.emit = lambda record: complaints.append(record.getMessage())  # type: ignore[method-assign]
-    log = logging.getLogger("pyxdf")
-    log.addHandler(listener)
-    log.propagate = False
-    try:
-        # dejittering would close gaps shorter than a second without a word
-        streams, _ = pyxdf.load_xdf(file, select_streams=[stream.number], dejitter_timestamps=False)
-    except MyodriveError:
-        raise
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever pyxdf stumbles over, as any type
-        raise damaged(path, error) from error
-    finally:
-        log.removeHandler(listener)
-    if complaints or len(streams) != 1:
-        raise damaged(path, complaints[0] if complaints else "its stream is not there")
-    series = streams[0]["time_series"]  # a list where it is text
-    kind = object if isinstance(series, list) else None
-    return np.asarray(series, kind), np.asarray(streams[0]["time_stamps"], np.float64)
 
 
 def measured_rate(stamps: NDArray[np.float64], nominal_hz: float) -> float:
@@ -380,7 +195,7 @@ def _evenly(
     return fs_hz, signal, np.interp(np.arange(rows), rows_taken, kept), notes
 
 
-def _force_stream(streams: list[_Stream], emg: _Stream, wanted: Wanted, path: Path) -> _Stream | None:
+def _force_stream(streams: list[XdfStream], emg: XdfStream, wanted: Wanted, path: Path) -> XdfStream | None:
     """The stream asked for, else the only one whose type is force; None where there is none."""
     others = [stream for stream in streams if stream.regular and stream.chunks and stream is not emg]
     if wanted.force is not None:
@@ -390,7 +205,7 @@ def _force_stream(streams: list[_Stream], emg: _Stream, wanted: Wanted, path: Pa
 
 
 def _force(
-    series: NDArray[Any], stamps: NDArray[np.float64], instants: NDArray[np.float64], stream: _Stream, path: Path
+    series: NDArray[Any], stamps: NDArray[np.float64], instants: NDArray[np.float64], stream: XdfStream, path: Path
 ) -> NDArray[np.float32]:
     """The first channel of a stream at the instants of the EMG, as `force_at` puts it there."""
     known = np.isfinite(stamps)
@@ -402,7 +217,7 @@ def _force(
 
 
 def _marks(
-    found: list[_Stream], path: Path, held: bytes | None, instants: NDArray[np.float64], fs_hz: float
+    found: list[XdfStream], path: Path, held: bytes | None, instants: NDArray[np.float64], fs_hz: float
 ) -> tuple[list[Mark], list[str]]:
     """Markers of these streams on the rows of EMG nearest in time, and notes; those of several stand with its name."""
     rising, rows = np.maximum.accumulate(instants), np.arange(len(instants))
@@ -412,8 +227,8 @@ def _marks(
     found = [stream for stream in found if stream not in ours]
     for stream in found:
         try:
-            with _opened(path, held) as file:
-                series, stamps = _load(file, stream, path)
+            with opened(path, held) as file:
+                series, stamps = load(file, stream, path)
         except RecordingError as error:
             notes.append(f'the markers of stream "{shown(stream.name)}" were left out: {error}')
             continue
@@ -430,5 +245,5 @@ def _marks(
     return sorted(marks, key=lambda mark: mark.sample)[:MOST_MARKS], notes
 
 
-def _force_unit(stream: _Stream) -> str:
+def _force_unit(stream: XdfStream) -> str:
     return (stream.header.findtext("desc/channels/channel/unit") or "").strip()
