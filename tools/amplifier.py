@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..stream.errors import OptionError, StreamError
 from .amplifier_outlet import Outlet, scaled
 from .faults import Fault, FaultPlan
-from .force_outlet import ForceOutlet
+from .force_outlet import ForceOutlet, wanted_stream
 from .recording import Recording
 from .recording_reader import read_apart
 from .signals import stopped_by_signals
@@ -142,6 +142,8 @@ def play(
         raise OptionError(f"{seconds:g} s cannot be played: give a positive number of seconds.")
     if not 1 <= chunk <= recording.samples:
         raise OptionError(f"a chunk of {chunk} samples cannot be sent: give 1 to {recording.samples}.")
+    if force_stream is not None and wanted_stream(force_stream)[0] == name:
+        raise OptionError(f'"{name}" is the stream of the EMG: give --force-stream a name of its own.')
     fs_hz = recording.fs_hz
     values = scaled(recording.emg, dtype, unit, step_uv)
     if dtype.startswith("int") and any(fault.kind == "nan" for fault in faults):
@@ -267,6 +269,9 @@ def play_file(
     recording = read_apart(path, part=part)
     with stopped_by_signals() as stop:
         what = f"{recording.duration_s:.1f} s, {recording.channels} channels, {recording.fs_hz:g} Hz"
+        if (force := options.get("force_stream")) is not None:
+            force_name, rate_hz = wanted_stream(force)
+            what += f'; its force is stream "{force_name}", {rate_hz:g} Hz'
         options.setdefault("ready", lambda: say(f'stream "{name}" is on: {what}; Ctrl-C ends it'))
         played = play(recording, name, source_id, faults=parsed, stop=stop, **options)
     say(str(played))

@@ -90,9 +90,12 @@ class UnitEstimate:
         The whole recording.
     windows : list of Stretch
     recruited_at, derecruited_at : float or None
-        Force at the first and at the last discharge of steady firing, in the recording's unit of force.
+        Force at the first and at the last discharge of steady firing, in the recording's unit of force. None where
+        it `fires_at_start`, or `fires_at_end`: when it began, or will end, nobody saw.
     rate_hz, cov_isi : float or None
     train : ndarray of int64, samples
+    fires_at_start, fires_at_end : bool
+        Whether the recording begins, or ends, within its steady firing.
     """
 
     unit: int
@@ -103,6 +106,8 @@ class UnitEstimate:
     rate_hz: float | None
     cov_isi: float | None
     train: NDArray[np.int64] = field(repr=False)
+    fires_at_start: bool = False
+    fires_at_end: bool = False
 
     def as_json(self) -> dict[str, object]:
         """As `estimate --json` lists it."""
@@ -114,7 +119,9 @@ class UnitEstimate:
             "unit": self.unit,
             **self.whole.as_json(),
             "recruited_at": self.recruited_at,
-            "derecruited_at": self.derecruited_at, "rate_hz": self.rate_hz, "cov_isi": self.cov_isi,
+            "derecruited_at": self.derecruited_at,
+            "fires_at_start": self.fires_at_start, "fires_at_end": self.fires_at_end,
+            "rate_hz": self.rate_hz, "cov_isi": self.cov_isi,
             "discharges": len(self.train), **({"windows": windows} if windows else {}),
         }  # fmt: skip
 
@@ -191,16 +198,21 @@ def estimate(
                 Stretch(first / fs_hz, last / fs_hz, force[number], rate_hz, answer, beside, average)
             )  # fmt: skip
         steady = _steady(train, fs_hz)
+        close = ISOLATED_S * fs_hz  # one more discharge may lie so near beyond either end
+        at_start = bool(len(steady) and steady[0] <= close)
+        at_end = bool(len(steady) and len(filtered) - steady[-1] <= close)
         units.append(
             UnitEstimate(
                 unit=unit,
                 whole=stretches[0],
                 windows=stretches[1:],
-                recruited_at=_force_at(recording, steady[:1]),
-                derecruited_at=_force_at(recording, steady[-1:]),
+                recruited_at=None if at_start else _force_at(recording, steady[:1]),
+                derecruited_at=None if at_end else _force_at(recording, steady[-1:]),
                 rate_hz=stretches[0].rate_hz,
                 cov_isi=_finite(interval_variation(train, fs_hz)),
                 train=train,
+                fires_at_start=at_start,
+                fires_at_end=at_end,
             )
         )
     places = np.array(info.channels.index)

@@ -16,7 +16,7 @@ CHUNK_S = 0.01
 
 
 def wanted_stream(text: str) -> tuple[str, float]:
-    """Name and rate, Hz, that NAME or NAME:HZ means.
+    """Name and rate, Hz, that NAME or NAME:HZ means; a name with a colon needs its rate.
 
     Raises
     ------
@@ -24,9 +24,9 @@ def wanted_stream(text: str) -> tuple[str, float]:
     """
     name, colon, rate = text.rpartition(":")
     try:
-        found = (name, float(rate)) if colon and name else (text, USUAL_HZ)
+        found = (name, float(rate)) if colon else (text, USUAL_HZ)
     except ValueError:
-        found = text, USUAL_HZ
+        found = "", 0.0
     if not found[0] or not 0.1 <= found[1] <= MOST_HZ:
         raise OptionError(f'"{text[:40]}" is no stream of a force: write it as NAME or NAME:HZ, 0.1 to {MOST_HZ:g} Hz')
     return found

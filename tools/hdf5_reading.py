@@ -30,7 +30,9 @@ MOST_UNITS = 10_000
 LARGEST_STREAM = 65_536  # channels
 
 
-def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True) -> Recording:
+def read_recording(
+    path: str | os.PathLike[str], allow_nan: bool = False, need_places: bool = True, force_name: str | None = None
+) -> Recording:
     """Read a recording file and check everything a later step relies on.
 
     Parameters
@@ -41,6 +43,8 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_p
         Take samples that are not finite as they are (a lost packet, a channel that was off).
     need_places : bool
         Refuse a file that does not say where its electrodes are; else they are put in one row, to be replaced.
+    force_name : str, optional
+        Which signal of a session is the force.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def read_recording(path: str | os.PathLike[str], allow_nan: bool = False, need_p
         from .session_recording import recording_of  # decoders and messages, which a file does not need
 
         if is_session(path):
-            return recording_of(path, need_places)
+            return recording_of(path, need_places, force_name)
         raise RecordingError(f'"{path}" is a folder: give the path of a recording file (.h5).')
     if not path.exists():
         raise RecordingError(f'no recording at "{path}": check the path.')

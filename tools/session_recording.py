@@ -1,7 +1,7 @@
 """A recorded session as a recording: what was decoded, in the columns of the stream's channels, and a force.
 
-The first signal that was taken beside the EMG is the force. A recording has no gaps, so a session that lost samples, or
-lacks some, is refused: `myodrive replay` takes it as it is.
+The first signal beside the EMG that came is the force, or the one that is asked for. A recording has no gaps, so a
+session that lost samples, or lacks some, is refused: `myodrive replay` takes it as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..stream.errors import MessageError, RecordingError
 from ..stream.messages import Event, decode, kind_of
 from .events import Mark
 from .force import SAME_RATE, on_axis
-from .recording import LARGEST_BYTES, SHORTEST_S, Recording, in_a_row
+from .recording import LARGEST_BYTES, SHORTEST_S, Recording, in_a_row, shown
 from .replay_signals import ToldSignals
 from .session_file import Session, Turn
 from .session_info import SessionInfo
@@ -27,21 +27,41 @@ HELD_S = 1.0  # a force that paused for longer is not known in between
 
 
 class ForceTaken:
-    """Gathers the first signal beside the EMG, turn by turn.
+    """Gathers the signals beside the EMG, turn by turn, one of which is the force.
 
     Parameters
     ----------
     info : SessionInfo
+    wanted : str or None
+        Name of the signal that is the force; the first one that came otherwise.
+    path : Path
+        Of the session.
+
+    Attributes
+    ----------
+    unit : str
+    notes : tuple of str
+        What to say of the choice.
+
+    Raises
+    ------
+    RecordingError
+        There is no such signal.
     """
 
-    def __init__(self, info: SessionInfo) -> None:
-        self._fs = info.fs_hz
+    def __init__(self, info: SessionInfo, wanted: str | None, path: Path) -> None:
+        if wanted is not None and wanted not in info.signals:
+            has = f"it has {', '.join(map(shown, info.signals))}" if info.signals else "it has none"
+            raise RecordingError(f'"{path}" has no signal "{shown(wanted)}" beside the EMG, {has}: correct --force.')
+        self._info = info
+        self._wanted = wanted
+        self._path = path
         self._told = ToldSignals(info.signals)
-        self._own = bool(info.signals) and wanted_channel(info.signals[0], info.stream)[0] == info.stream
-        self._places: list[NDArray[np.float64]] = []
-        self._values: list[NDArray[np.float64]] = []
-        self._rate = 0.0
+        self._places: list[list[NDArray[np.float64]]] = [[] for _ in info.signals]
+        self._values: list[list[NDArray[np.float64]]] = [[] for _ in info.signals]
+        self._described = [("", 0.0) for _ in info.signals]  # unit, rate
         self.unit = ""
+        self.notes: tuple[str, ...] = ()
 
     def follow(self, entry: Turn | dict[str, Any]) -> None:
         """Take what an entry of the session says of it."""
@@ -50,25 +70,52 @@ class ForceTaken:
             return
         tick = entry.tick
         for taken in self._told.take():
-            if taken.number == 0:
-                self._places.append(placed(taken, tick.samples_in + tick.samples_lost - 1, tick.newest, tick.period)[0])
-                self._values.append(taken.values)
-                self.unit = self._told.states[0].unit
-                self._rate = self._told.states[0].fs_hz
+            number, state = taken.number, self._told.states[taken.number]
+            places, _ = placed(taken, tick.samples_in + tick.samples_lost - 1, tick.newest, tick.period)
+            self._places[number].append(places)
+            self._values[number].append(taken.values)
+            self._described[number] = state.unit, state.fs_hz
 
     def at(self, samples: int) -> NDArray[np.float32] | None:
-        """The force at each sample, in the stream's numbers; None where there was no signal."""
-        if not self._values:
+        """The force at each sample, in the stream's numbers; None where no signal came.
+
+        Raises
+        ------
+        RecordingError
+            The signal that is asked for never came.
+        """
+        info, wanted = self._info, self._wanted
+        came = [number for number, values in enumerate(self._values) if values]
+        if wanted is not None:
+            came = [number for number in came if info.signals[number] == wanted]
+            if not came:
+                raise RecordingError(f'signal "{shown(wanted)}" of "{self._path}" never came: correct --force.')
+        if not came:
+            self.notes = ("no signal beside the EMG came, so there is no force",) if info.signals else ()
             return None
-        places, values = np.concatenate(self._places), np.concatenate(self._values)
+        number = came[0]
+        if wanted is None and number:
+            missed = ", ".join(map(shown, info.signals[:number]))
+            self.notes = (f"{missed} never came: the force is {shown(info.signals[number])}",)
+        self.unit, rate = self._described[number]
+        own = wanted_channel(info.signals[number], info.stream)[0] == info.stream
+        places, values = np.concatenate(self._places[number]), np.concatenate(self._values[number])
         order = np.argsort(places, kind="stable")
-        slower = not self._own and self._rate < SAME_RATE * self._fs
-        longest = self._fs * max(HELD_S, 3.0 / self._rate if self._rate > 0 else 0.0)
+        slower = not own and rate < SAME_RATE * info.fs_hz
+        longest = info.fs_hz * max(HELD_S, 3.0 / rate if rate > 0 else 0.0)
         return on_axis(np.arange(samples, dtype=np.float64), places[order], values[order], slower, longest)
 
 
-def recording_of(path: Path, need_places: bool) -> Recording:
+def recording_of(path: Path, need_places: bool, force_name: str | None = None) -> Recording:
     """The samples of the session in the folder `path`; channels that were not decoded are zero.
+
+    Parameters
+    ----------
+    path : Path
+    need_places : bool
+        Refuse a session of which not all channels were decoded.
+    force_name : str, optional
+        Name of the signal that is the force, as `--signal` named it.
 
     Raises
     ------
@@ -88,7 +135,7 @@ def recording_of(path: Path, need_places: bool) -> Recording:
         )
     emg = np.zeros((found.samples, channels), np.float32)
     taken = 0
-    force = ForceTaken(info)
+    force = ForceTaken(info, force_name, path)
     for entry in session.turns():
         force.follow(entry)
         if not isinstance(entry, Turn) or not entry.tick.samples:
@@ -106,13 +153,15 @@ def recording_of(path: Path, need_places: bool) -> Recording:
             f'"{path}" holds {len(info.channels)} channels of a stream that has more: '
             "choose them with --channels and name their grid with --grid."
         )
+    at_samples = force.at(taken)
     return Recording(
         emg=emg,
         fs_hz=info.fs_hz,
         geometry=decoder.info.channels.geometry() if whole else in_a_row(channels),
         source=f"session {info.session} of stream {info.stream}",
-        force=force.at(taken),
+        force=at_samples,
         force_unit=force.unit,
+        notes=force.notes,
         montage=decoder.info.montage,
         path=path,
         places_known=whole,

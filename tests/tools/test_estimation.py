@@ -80,6 +80,23 @@ def test_recruitment_is_the_force_at_the_first_steady_discharge(planted):
     assert found.rate_hz == pytest.approx(1 / 0.11, rel=0.1)
 
 
+def test_of_a_unit_that_fires_as_the_recording_begins_or_ends_no_recruitment_is_told(planted):
+    recording, decoder, trains = planted
+    train = trains[0]
+    first, last = train[len(train) // 4], train[3 * len(train) // 4]
+    part = replace(
+        recording, emg=recording.emg[first:last], force=recording.force[first:last], units={}, unit_attributes={}
+    )
+    cut = {unit: one[(one >= first) & (one < last)] - first for unit, one in trains.items()}
+    cut[1] = cut[1][(cut[1] > 0.6 * part.fs_hz) & (cut[1] < last - first - 0.6 * part.fs_hz)]
+    always, within = estimate(part, decoder, part.emg, cut).units
+    assert (always.recruited_at, always.derecruited_at) == (None, None)
+    assert (always.fires_at_start, always.fires_at_end) == (True, True)
+    assert within.recruited_at == pytest.approx(float(part.force[cut[1][0]]))
+    assert within.derecruited_at == pytest.approx(float(part.force[cut[1][-1]]))
+    assert (within.as_json()["fires_at_start"], within.as_json()["fires_at_end"]) == (False, False)
+
+
 def test_windows_cover_the_recording_and_each_has_its_own_spikes(planted):
     recording, decoder, trains = planted
     found = estimate(recording, decoder, recording.emg, trains, window_s=6.0).units[0]

@@ -83,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
         try:
             if args.dashboard:
                 url = page.enter_context(dashboard_at(address, (PORT, 0), show=has_screen() and not args.json))
-                _say(args, f"     the page is at {url}; Ctrl-C ends the demonstration")
+                _say(args, f"     the page is at {url} - Ctrl-C ends the demonstration")
             end = Countdown(seconds)
             picture, missed = watch(
                 address,

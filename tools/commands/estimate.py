@@ -164,6 +164,8 @@ def _show(pool: Pool, force_unit: str) -> None:
     show(table)
     for channel, why in sorted(pool.bad.items()):
         messages.print(f"channel {channel} left out: {why}")
+    if force_unit and (early := [str(one.unit) for one in pool.units if one.fires_at_start]):
+        messages.print(f"not known when recruited, the recording begins while they fire: unit {', '.join(early)}")
     for one in pool.units:
         if one.whole.answer.reason:
             messages.print(f"unit {one.unit}: {one.whole.answer.reason}")

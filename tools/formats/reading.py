@@ -180,7 +180,9 @@ def _reader(path: Path, wanted: Wanted) -> Reader | None:
 
 def _ours(path: Path, wanted: Wanted) -> Recording:
     """A recording of ours, or the sentence that says why it is none."""
-    found = read_recording(path, wanted.allow_nan, wanted.need_places and wanted.grid is None)
+    if wanted.force is not None and path.is_file():
+        raise RecordingError(f'"{path}" holds one force at most, which has no name: leave --force out.')
+    found = read_recording(path, wanted.allow_nan, wanted.need_places and wanted.grid is None, wanted.force)
     if wanted.grid is None and wanted.channels is None:
         return found
     from .held import recording_held
@@ -193,6 +195,7 @@ def _ours(path: Path, wanted: Wanted) -> Recording:
         labels=found.labels, units=found.units, force=found.force, force_unit=found.force_unit,
         muscle=found.muscle, source=found.source, license=found.license, montage=found.montage,
         unit_attributes=found.unit_attributes, in_stream=in_stream, marks=found.marks,
+        notes=found.notes,
     )  # fmt: skip
 
 
