@@ -12,6 +12,8 @@ from myodrive.stream.errors import RecordingError
 from myodrive.stream.messages import Event, encode
 from myodrive.stream.recording import EVENT, EVENT_FORM, TICK, TICK_FORM, Tick
 from myodrive.tools.events import Mark
+from myodrive.tools.formats.reading import read_any
+from myodrive.tools.formats.wanted import Wanted
 from myodrive.tools.hdf5_reading import read_recording
 from myodrive.tools.segments import SegmentWriter
 from myodrive.tools.session_file import DECODER, MESSAGE, MESSAGES, RAW, TOPIC_LENGTH
@@ -165,3 +167,55 @@ def test_a_channel_of_the_emgs_stream_is_its_force_sample_for_sample(session_of,
 
 def test_without_a_signal_there_is_no_force(session_of, muscle):
     assert read_recording(session_of(muscle.emg[:4096])).force is None
+
+
+@pytest.fixture
+def two_signals(session_of, muscle):
+    """Function that writes a session with three signals of which only those named came, each with its own value."""
+    names = ["cell", "knee", "grip:1"]
+
+    def make(*came):
+        def events(n):
+            streams = [{"state": "on", "unit": unit, "fs_hz": 100.0} for unit in ("N", "deg", "V")]
+            place = text([50.0 + n * HOP / FS_HZ])
+            told = [[names.index(name), False, place, text([names.index(name)])] for name in came]
+            first = [{"event": "signal streams", "streams": streams}] if n == 0 else []
+            return first + ([{"event": "signals", "signals": told}] if told else [])
+
+        return session_of(muscle.emg[:4096], signals=names, events=events)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("came", "wanted", "unit", "noted"),
+    [
+        (("cell", "knee"), None, "N", ""),
+        (("knee", "grip:1"), None, "deg", "cell never came: the force is knee"),
+        (("grip:1",), None, "V", "cell, knee never came: the force is grip:1"),
+        (("cell", "knee"), "knee", "deg", ""),
+        (("cell", "grip:1"), "grip:1", "V", ""),
+        ((), None, "", "no signal beside the EMG came"),
+    ],
+)
+def test_the_force_is_the_first_signal_that_came_or_the_one_that_is_named(two_signals, came, wanted, unit, noted):
+    found = read_any(two_signals(*came), Wanted(force=wanted))
+    assert found.force_unit == unit
+    assert (found.force is None) == (not came)
+    if came:
+        assert set(found.force[np.isfinite(found.force)]) == {["N", "deg", "V"].index(unit)}
+    assert noted in " ".join(found.notes)
+    assert bool(found.notes) == bool(noted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"), [("knee", "knee.* never came"), ("force", 'no signal "force".* it has cell, knee, grip:1')]
+)
+def test_a_force_that_is_not_there_is_refused_with_what_there_is(two_signals, wanted, said):
+    with pytest.raises(RecordingError, match=said):
+        read_any(two_signals("cell"), Wanted(force=wanted))
+
+
+def test_the_force_of_a_file_of_ours_has_no_name(muscle_path):
+    with pytest.raises(RecordingError, match="leave --force out"):
+        read_any(muscle_path, Wanted(force="cell"))

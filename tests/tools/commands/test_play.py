@@ -29,6 +29,8 @@ def test_json_is_one_object_at_the_end(myodrive, muscle_path, unique):
         (("--name", ""), "name"),
         (("--force-stream", "cell"), "no force"),
         (("--force-stream", "cell:0"), "NAME:HZ"),
+        (("--force-stream", "cell:abc"), "NAME:HZ"),
+        (("--force-stream", "myodrive-amplifier"), "a name of its own"),
     ],
 )
 def test_options_that_cannot_be_played_are_refused(myodrive, muscle_path, options, word):
