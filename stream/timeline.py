@@ -349,7 +349,8 @@ class Timeline:
         """How many of the first samples carry one stamp because their chunk does; 1 where they do not.
 
         Before the last of a chunk `missing` periods seem to be missing, and its other samples are what fills them. One
-        that leaves some and is followed by the very next sample is a chunk of one sample, sent twice after a gap.
+        that leaves some and is followed by the very next sample is a chunk of one sample, sent twice after a gap. So is
+        one whose values come again at once.
         """
         equal, mark = _equal(stamps), prints.item(0)
         if equal > 1 and mark != 0 and mark == prints.item(1) and not self._seen.newest_has(mark):

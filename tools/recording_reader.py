@@ -27,7 +27,7 @@ from ..stream.geometry import Geometry
 from .events import Mark
 from .formats.reading import kind_of, read_any
 from .formats.wanted import Wanted
-from .processes import run_deaf
+from .processes import python_command, run_deaf
 from .recording import LARGEST_BYTES, InStream, Recording
 
 MEMORY = 1 << 30  # bytes, beyond a multiple of the file
@@ -113,7 +113,7 @@ def read_apart(
 def _hand_over(path: Path, wanted: Wanted, out: BinaryIO, limit_s: float) -> int:
     """Let the other process write what it reads into a file; how it ended."""
     options = msgspec.json.encode(wanted).decode()
-    command = [sys.executable, "-P", "-m", __name__, str(path), options]
+    command = python_command(__name__, str(path), options)
     return run_deaf(
         command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL, timeout=limit_s
     ).returncode  # fmt: skip
