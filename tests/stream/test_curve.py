@@ -161,7 +161,9 @@ def test_a_client_that_is_shut_out_when_the_pipeline_comes_back_waits_for_nothin
         assert remote.ahead(now[0]) is None
         local.write_bytes(kept)
         now[0] += 2.0
-        assert live(10, lambda _: remote.ahead(now[0])) == (1000.0 - now[0], 1000.0 - now[0])
+        assert live(10, lambda _: remote.ahead(now[0]))
+        least, most = remote.ahead(now[0])  # wider where the question had left before the pipeline was there
+        assert least <= 1000.0 - now[0] <= most
 
 
 @pytest.mark.timeout(60)
