@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from ...stream.errors import MyodriveError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 PACKAGE = "chromium"  # Debian's
-START_S = 30.0
-ANSWER_S = 30.0
+START_S = 60.0  # one that was never started here comes off a slow disk, 250 MB of it
+TRIES = 2
+ANSWER_S = 60.0
 LARGEST = 1 << 26  # bytes of an answer; a picture may have some
 FLAGS = (
     "--headless=new", "--remote-debugging-port=0", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
@@ -150,6 +152,8 @@ class Browser:
 def open_browser(wrap: Callable[[list[str]], list[str]] = list) -> Iterator[Browser]:
     """A browser with one empty page; at the end it is gone, with all processes it started.
 
+    One that does not answer is ended and another started in its place, once.
+
     Parameters
     ----------
     wrap : callable
@@ -163,33 +167,53 @@ def open_browser(wrap: Callable[[list[str]], list[str]] = list) -> Iterator[Brow
     program = find_browser()
     if program is None:
         raise BrowserError(f"there is no browser here: install the package {PACKAGE}")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # Chromium's sandbox cannot be had by root
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        process = subprocess.Popen(
-            wrap([program, *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"]), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0 if os.name == "posix" else None,
-        )  # fmt: skip
+    # Chromium's sandbox cannot be had by root
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with contextlib.ExitStack() as ending:
+        for left in reversed(range(TRIES)):
+            profile = Path(ending.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+            command = wrap([program, *FLAGS, *root, f"--user-data-dir={profile}", "about:blank"])
+            try:
+                browser = ending.enter_context(_started(command, profile))
+                break
+            except BrowserError:
+                if not left:
+                    raise
+        yield browser
+
+
+@contextlib.contextmanager
+def _started(command: list[str], profile: Path) -> Iterator[Browser]:
+    """A browser that answers."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        process_group=0 if os.name == "posix" else None,
+    )  # fmt: skip
+    with contextlib.ExitStack() as ending:
+        ending.callback(_end, process)
+        deadline = time.monotonic() + START_S
+        address = _door(process, profile / "DevToolsActivePort", deadline)
+        wait_s = max(1.0, deadline - time.monotonic())
         try:
-            port, path = _door(process, Path(profile) / "DevToolsActivePort")
-            with connect(f"ws://127.0.0.1:{port}{path}", max_size=LARGEST, close_timeout=1, proxy=None) as connection:
-                try:
-                    yield Browser(connection)
-                finally:
-                    _end(process)
-        finally:
-            _end(process)
+            connection = connect(address, max_size=LARGEST, open_timeout=wait_s, close_timeout=1, proxy=None)
+            ending.enter_context(connection)
+            ending.callback(_end, process)  # before the connection is closed, which it would be asked about
+            browser = Browser(connection)
+        except (OSError, WebSocketException) as error:
+            raise BrowserError(f"{command[0]} started, but does not answer ({error})") from error
+        yield browser
 
 
-def _door(process: subprocess.Popen[bytes], file: Path) -> tuple[int, str]:
-    """Where the browser listens."""
-    deadline = time.monotonic() + START_S
+def _door(process: subprocess.Popen[bytes], file: Path, deadline: float) -> str:
+    """Address that the browser listens on."""
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError, ValueError):
             port, path = file.read_text(encoding="ascii").split("\n")[:2]
-            return int(port), path
+            return f"ws://127.0.0.1:{int(port)}{path}"
         time.sleep(0.05)
-    raise BrowserError(f"{process.args[0]} did not start within {START_S:g} s")  # type: ignore[index]
+    ended = process.poll()
+    why = f"ended with status {ended}" if ended is not None else f"did not start within {START_S:g} s"
+    raise BrowserError(f"{process.args[0]} {why}")  # type: ignore[index]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
