@@ -221,6 +221,7 @@ def check(environment: Environment, arguments: list) -> int:
 
 def demo(environment: Environment, arguments: list) -> int:
     """Run the demonstration."""
+    say("demo")  # what was just installed takes its time to load
     return run([environment.programs / "myodrive", "demo", *arguments], environment.root)
 
 

@@ -126,3 +126,5 @@ def test_a_signal_is_one_line_however_many_values_it_has():
     assert _line("signal", fields) == "signal  name=cell  value=200, 0 to 99.5  value_sample=99.5  value_t=99.5"
     empty = {"name": "cell", "value": [], "value_sample": [], "value_t": []}
     assert _line("signal", empty) == "signal  name=cell  value=0"
+    single = {"name": "cell", "value": [25.58], "value_sample": [8.0], "value_t": [0.5]}
+    assert _line("signal", single) == "signal  name=cell  value=1, 25.58  value_sample=8  value_t=0.5"
