@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +120,34 @@ def _plant() -> Planted:
     )
     decoder = df.decoder_from_bytes(_bytes_of(info, matrices), "planted.onnx")
     return Planted(emg, peaks, info, matrices, decoder)
+
+
+@pytest.fixture
+def memory_of():
+    """Function that gives the bytes that some work keeps, and the most it holds at once, as Python traces them.
+
+    The work is done once before and then three times, and the least counts: what a fault takes it takes each time, what
+    another thread takes, such as that of pytest-xdist, only now and then.
+    """
+
+    def memory_of(work):
+        tries = []
+        gc.collect()
+        tracemalloc.start()
+        try:
+            work()
+            for _ in range(3):
+                before = tracemalloc.get_traced_memory()[0]
+                tracemalloc.reset_peak()
+                work()
+                after, peak = tracemalloc.get_traced_memory()
+                tries.append((after - before, peak - before))
+        finally:
+            tracemalloc.stop()
+        kept, most = zip(*tries, strict=True)
+        return min(kept), min(most)
+
+    return memory_of
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A client of the test's own publisher: what it keeps, what it counts, and when it does not act."""
 
 import math
-import tracemalloc
 from contextlib import closing
 
 import msgspec
@@ -328,22 +327,17 @@ def test_a_flood_cannot_hold_a_controller_up(sender, clock, until):
         assert max(taken) <= 10
 
 
-def test_a_quiet_turn_of_a_control_loop_allocates_nothing_that_stays(client, sender, until):
+def test_a_quiet_turn_of_a_control_loop_allocates_nothing_that_stays(client, sender, until, memory_of):
     sender.send(drive())
     assert drained(client, until, 1).command() == 0.5
-    tracemalloc.start()
-    try:
-        for _ in range(100):
+
+    def many_turns():
+        for _ in range(5000):
             client.command()
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        for _ in range(10_000):
-            client.command()
-        now, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert now - before < 1000
-    assert peak - before < 4000
+
+    kept, most = memory_of(many_turns)
+    assert kept < 1000
+    assert most < 4000
 
 
 @pytest.mark.parametrize("where", ["", "nonsense", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "x://y:1"])

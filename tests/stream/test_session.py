@@ -1,9 +1,7 @@
 """ONNX Runtime on the live path: same bits whatever surrounds a row, no memory per call, no silent fall-back."""
 
-import gc
 import subprocess
 import sys
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -69,30 +67,23 @@ def test_a_row_gives_the_same_bits_whatever_the_other_rows_hold(width, units, pl
     assert len(seen) == 1
 
 
-def traced(session, runs):
-    """Bytes kept, and bytes at most held at once, by `runs` calls."""
-    session.run()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        session.run()
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
+def repeat(session, runs):
+    """Work for `memory_of`."""
+
+    def work():
         for _ in range(runs):
             session.run()
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    return after - before, peak - before
+
+    return work
 
 
-def test_ten_thousand_runs_keep_nothing():
-    kept, _ = traced(opened(1024, 20)[0], 10_000)
-    assert kept < 20_000  # Python itself keeps some 8 kB, once; an object of the smallest size per run makes 160 kB
+def test_thousands_of_runs_keep_nothing(memory_of):
+    kept, _ = memory_of(repeat(opened(1024, 20)[0], 5000))
+    assert kept < 20_000  # Python itself keeps some 8 kB, once; an object of the smallest size per run makes 80 kB
 
 
-def test_a_run_makes_no_array():
-    _, most = traced(opened(1024, 1024)[0], 500)
+def test_a_run_makes_no_array(memory_of):
+    _, most = memory_of(repeat(opened(1024, 1024)[0], 300))
     assert most < 20_000  # the window and the sources have 32 kB each
 
 
