@@ -20,9 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 PORTS = range(20_000, 32_000)  # systems hand out none of these by themselves
 
-# How long an example takes says what else the machine does: `timeout` in pyproject.toml ends what hangs.
-settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("beside others")
+# How long an example takes says what else the machine does: `timeout` in pyproject.toml ends what hangs. A run looks at
+# the examples of the run before, so that a change that fails is the one that did it; "search" looks for other ones.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
