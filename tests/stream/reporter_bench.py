@@ -33,7 +33,8 @@ class FakeSource:
         self.gaps += lost > 0
         stamps = 100 + (first + np.arange(HOP)) / self.fs_hz
         self.timeline.account(stamps, stamps[-1])
-        signal = self.emg[self.samples_in : self.samples_in + HOP]
+        place = self.samples_in % (len(self.emg) // HOP * HOP)  # over and over
+        signal = self.emg[place : place + HOP]
         self.samples_in += HOP
         return Hop(HOP, signal, first, lost, float(stamps[-1]), float(stamps[-1]))
 

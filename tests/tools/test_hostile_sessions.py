@@ -84,8 +84,9 @@ def test_turns_and_events_that_lie_are_read_or_refused(session, copy, data):
                 changed[name] = value
                 lasting |= {name: value} if lasts else {}
             tick = Tick(*TICK_FORM.unpack_from(payload))._replace(**changed)
-            if "samples_lost" in changed and 0 <= tick.samples_in + tick.samples_lost < 1 << 53:
-                tick = tick._replace(first_sample=tick.samples_in + tick.samples_lost - tick.samples)
+            first = tick.samples_in + tick.samples_lost - tick.samples
+            if "samples_lost" in changed and abs(first) < 1 << 53:
+                tick = tick._replace(first_sample=first)
             payload = TICK_FORM.pack(*tick) + payload[TICK_FORM.size :]
         written.append(frame(kind, payload))
     (copy / RAW).write_bytes(b"".join(written))
