@@ -36,7 +36,7 @@ def _rate(spikes, now, silent, fs):  # type: ignore[no-untyped-def]
     if intervals == 0:
         return 0.0
     mean = (newest - oldest) / intervals
-    return fs / max(mean, float(now - newest))
+    return fs / max(mean, float(now - newest), 1.0)  # two at one sample are no unit's, and no reason to end
 
 
 @njit(

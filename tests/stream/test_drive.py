@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from myodrive.stream.decoder_file import CommandLevels
@@ -77,6 +77,7 @@ def test_read_outs_are_due_at_any_rate_hours_after_the_start(fs_hz, rate_hz, far
     hop=st.integers(1, 300),
     smoothing_s=st.sampled_from([0.0, 0.05, 0.08, 0.3]),
 )
+@example(seed=58586653, fs_hz=2048.0, hop=1, smoothing_s=0.0)  # a unit twice at one sample, just when it is read out
 def test_the_kernel_equals_its_reference_for_any_hop(seed, fs_hz, hop, smoothing_s):
     rng = np.random.default_rng(seed)
     signal = rng.normal(0, 40, (700, 3)).astype(np.float32)
