@@ -12,7 +12,7 @@ import zmq
 
 from .errors import AddressError, MessageError
 from .messages import decode_request, encode_reply
-from .publisher import HANDSHAKE_MS, READABLE, bind, events, leave_plain
+from .publisher import READABLE, bind, events, leave_plain, refuse_strangers
 
 MAX_FRAME_BYTES = 16_384  # ZeroMQ cuts off whoever sends more; from 1024 on it is answered that it is too long
 REQUESTS_WAITING = 16  # of one client; with the above, what one can make us hold
@@ -50,7 +50,7 @@ class Control:
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         self._socket.setsockopt(zmq.RCVHWM, REQUESTS_WAITING)
         self._socket.setsockopt(zmq.SNDHWM, ANSWERS_WAITING)
-        self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        refuse_strangers(self._socket)
         secure(self._socket)
         try:
             bind(self._socket, address)

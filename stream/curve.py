@@ -24,6 +24,7 @@ import zmq
 from zmq.utils import z85
 
 from .errors import KeysError
+from .publisher import DOMAIN
 
 SERVER, CLIENT, SECRET, PUBLIC = "server", "client", ".secret", ".key"
 ALLOWED, CLIENTS, LOCAL = "allowed", "clients", "local"
@@ -32,7 +33,6 @@ SETTLED_S = 2.0  # no file system that is in use keeps times coarser
 _KEY_CHARACTERS = 40
 _LONGEST_FILE = 1024
 _ZAP = "inproc://zeromq.zap.01"
-_DOMAIN = b"myodrive"
 _REFUSALS = (
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )  # fmt: skip
@@ -49,7 +49,7 @@ class ServerKeys:
         """Make `socket`, not yet bound, take clients with CURVE only."""
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
-        socket.setsockopt(zmq.ZAP_DOMAIN, _DOMAIN)
+        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without a handler nobody comes in, instead of everybody
 
 
@@ -285,7 +285,7 @@ class Doorkeeper:
         version, number, domain, _address, _identity, mechanism, *credentials = request[cut:]
         allowed = (
             version == b"1.0"
-            and domain == _DOMAIN
+            and domain == DOMAIN
             and mechanism == b"CURVE"
             and len(credentials) == 1
             and self._listed(credentials[0])

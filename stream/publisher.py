@@ -19,6 +19,7 @@ LONGEST_SUBSCRIPTION = 512  # bytes, room for CURVE's greetings; ZeroMQ cuts off
 # every subscription, 50 B for each of its bytes
 AT_ONCE = 64  # subscriptions looked at between two hops
 HANDSHAKE_MS = 5000  # a connection that has not said by then that it speaks ZeroMQ is closed
+DOMAIN = b"myodrive"  # in which clients are authenticated
 READABLE, WRITABLE = int(zmq.POLLIN), int(zmq.POLLOUT)
 
 
@@ -32,6 +33,18 @@ def bind(socket: zmq.Socket[bytes], address: str) -> None:
         else:
             reason = f"{address} cannot be bound ({error.strerror}): an address looks like tcp://127.0.0.1:5570"
         raise AddressError(reason) from error
+
+
+def refuse_strangers(socket: zmq.Socket[bytes]) -> None:
+    """Close connections that do not say in time that they speak ZMTP 3 (https://rfc.zeromq.org/spec/23/).
+
+    Left to itself libzmq takes any bytes for its protocol of 2010, and whoever sends them for a subscriber to
+    everything; 4.3.5 ends the process when such bytes come while the socket is closed. It refuses all that is older
+    than ZMTP 3 where clients may be authenticated, which the name of a domain says; without a handler that does so,
+    nobody else is refused.
+    """
+    socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+    socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
 
 
 def leave_plain(socket: zmq.Socket[bytes]) -> None:
@@ -83,8 +96,8 @@ class Publisher:
         self._socket.setsockopt(zmq.SNDBUF, SEND_BUFFER)
         longest = max(len(self.topic(kind)) for kind in KINDS)
         self._socket.setsockopt(zmq.MAXMSGSIZE, max(LONGEST_SUBSCRIPTION, longest + 64))
-        self._socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         self._socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        refuse_strangers(self._socket)
         secure(self._socket)
         try:
             bind(self._socket, address)

@@ -34,9 +34,13 @@ def repository() -> Path:
 
 
 def ports_of(worker: int, workers: int) -> range:
-    """The ports that belong to one of the processes which share the tests: no other takes one between two looks."""
-    share = len(PORTS) // workers
-    return PORTS[worker * share : (worker + 1) * share]
+    """The ports that belong to one of the processes which share the tests: no other takes one between two looks.
+
+    One that takes the place of one that died has the next number.
+    """
+    shares = 2 * workers
+    share, place = len(PORTS) // shares, worker % shares
+    return PORTS[place * share : (place + 1) * share]
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import zmq
 
+from myodrive.stream.control import Control
 from myodrive.stream.errors import AddressError
 from myodrive.stream.messages import Drive, Spikes
 from myodrive.stream.publisher import AT_ONCE, HIGH_WATER, Publisher
@@ -139,6 +140,41 @@ def test_a_flood_of_subscriptions_takes_only_a_share_of_the_loops_time_and_is_no
     assert len(publisher._prefixes) == 1
 
 
+SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"  # of all versions of ZMTP but the first
+
+
+def turned_away(address, sent):
+    """Whether the connection that brought these bytes is closed from the other side, long before its time is up."""
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=3) as raw:
+        with contextlib.suppress(ConnectionError):
+            raw.sendall(sent)
+            while raw.recv(256):
+                pass
+        return True
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",  # a browser
+        b"\x01\0" + b"\x01\0" * 20,  # libzmq of 2010, and whoever is taken for it
+        SIGNATURE + b"\x01\x02" + b"\0" * 20,  # libzmq 3
+        SIGNATURE + b"\x03\0" + b"CURVE".ljust(20, b"\0") + b"\0" * 32,
+        *(bytes([number]) * 200 for number in (0, 1, 2, 22, 127, 254, 255)),
+    ],
+)
+def test_who_does_not_speak_our_zeromq_is_turned_away_and_subscribes_to_nothing(publisher, context, free_address, sent):
+    assert turned_away(publisher.address, sent)
+    time.sleep(0.01)
+    assert publisher.newcomers() is None
+    assert not publisher.wanted("drive")
+    control = Control(context, free_address(), lambda word: {})
+    try:
+        assert turned_away(control._socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0"), sent)
+    finally:
+        control.close()
+
+
 def test_bytes_that_are_no_zeromq_disturb_no_subscriber(publisher, subscribe):
     reader = subscribe(publisher.address, "drive/")
     arrivals(publisher)
@@ -149,6 +185,28 @@ def test_bytes_that_are_no_zeromq_disturb_no_subscriber(publisher, subscribe):
     publisher.newcomers()
     publisher.send("drive", drive(), 1.0)
     assert isinstance(reader.receive(), Drive)
+
+
+STRANGERS = """
+import contextlib, socket, sys, zmq
+from myodrive.stream.publisher import Publisher
+
+port = int(sys.argv[1].rpartition(":")[2])
+for _ in range(150):
+    context = zmq.Context()
+    publisher = Publisher(context, sys.argv[1], "emg", "session")
+    for number in range(50):
+        with socket.create_connection(("127.0.0.1", port)) as raw, contextlib.suppress(OSError):
+            raw.sendall(bytes([number]) * 200)
+    publisher.close()
+    context.term()
+"""
+
+
+def test_strangers_at_the_door_while_it_is_closed_do_not_end_the_process(free_address):
+    """They did: libzmq found that a subscription it had made up for them could not be handed over."""
+    done = subprocess.run([sys.executable, "-c", STRANGERS, free_address()], capture_output=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_stream_with_a_very_long_name_can_be_subscribed_to(context, free_address, subscribe):
