@@ -124,22 +124,24 @@ def _plant() -> Planted:
 
 @pytest.fixture
 def memory_of():
-    """Function that gives the bytes that some work keeps, and the most it holds at once, as Python traces them.
+    """Function that gives the bytes that some turns keep, and the most they hold at once, as Python traces them.
 
-    The work is done once before and then three times, and the least counts: what a fault takes it takes each time, what
-    another thread takes, such as that of pytest-xdist, only now and then.
+    Every turn is told its number. After so many turns to warm up they are measured three times, and the least counts:
+    what a fault takes it takes each time, what another thread takes, such as that of pytest-xdist, only now and then.
     """
 
-    def memory_of(work):
+    def memory_of(turn, turns):
         tries = []
         gc.collect()
         tracemalloc.start()
         try:
-            work()
-            for _ in range(3):
+            for number in range(turns):
+                turn(number)
+            for first in (turns, 2 * turns, 3 * turns):
                 before = tracemalloc.get_traced_memory()[0]
                 tracemalloc.reset_peak()
-                work()
+                for number in range(first, first + turns):
+                    turn(number)
                 after, peak = tracemalloc.get_traced_memory()
                 tries.append((after - before, peak - before))
         finally:

@@ -1,9 +1,7 @@
 """Parameters over the whole live path: an amplifier in another process, the worker beside the loop, ZeroMQ."""
 
 import contextlib
-import gc
 import time
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -126,7 +124,7 @@ def test_waveforms_reach_whoever_wants_them(started, subscribe):
 
 
 def test_with_a_model_the_spikes_are_the_same_and_a_hop_takes_no_memory(
-    planted, planted_model, free_address, decode_all
+    planted, planted_model, free_address, decode_all, memory_of
 ):
     """The loop over an array, tended like a live one; memory that stays is counted between messages."""
     pipeline = Pipeline(planted.decoder, 8)
@@ -151,15 +149,7 @@ def test_with_a_model_the_spikes_are_the_same_and_a_hop_takes_no_memory(
         reporter = Reporter(endpoints, planted.decoder, source, pipeline, worker)
         go_on(reporter, 1000)
         assert any(known.reason != FEW_SPIKES for known in reporter._parameters._known)
-        gc.collect()
-        tracemalloc.start()
-        held.callback(tracemalloc.stop)
-        go_on(reporter, 100)
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        go_on(reporter, 800)
-        gc.collect()
-        after = tracemalloc.get_traced_memory()[0]
-    assert after - before < 100_000  # the spikes kept here; one waveform a hop would be 5 MB
+        kept, _ = memory_of(lambda _: go_on(reporter, 1), 225)
+    assert kept < 8_000  # the spikes kept here; one waveform a hop would be 1.4 MB
     expected, _, _ = decode_all(Pipeline(planted.decoder, 8), planted.emg[: 1900 * 8], 8)
     assert spikes == expected

@@ -158,5 +158,5 @@ def test_an_offer_takes_no_memory(worker, averager, until, memory_of):
     for _ in range(5):
         worker.offer(averager, 0, GOOD, 0.0)
         answer(worker, until)
-    _, most = memory_of(lambda: averager.copy(1, GOOD, worker._copy))
+    _, most = memory_of(lambda _: averager.copy(1, GOOD, worker._copy), 1)
     assert most < 500

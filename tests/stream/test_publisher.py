@@ -146,10 +146,14 @@ SIGNATURE = b"\xff\0\0\0\0\0\0\0\x01\x7f"  # of all versions of ZMTP but the fir
 def turned_away(address, sent):
     """Whether the connection that brought these bytes is closed from the other side, long before its time is up."""
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=3) as raw:
-        with contextlib.suppress(ConnectionError):
+        try:
             raw.sendall(sent)
             while raw.recv(256):
                 pass
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            pass
         return True
 
 

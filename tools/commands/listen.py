@@ -117,8 +117,10 @@ def _of_a_signal(fields: dict[str, Any]) -> dict[str, Any]:
     """A signal's message with its lists as how many there are, and the newest."""
     value, place, t = (fields[key] for key in ("value", "value_sample", "value_t"))
     ends = {"value_sample": place[-1], "value_t": t[-1]} if value and place and t else {}
-    least, most = (_short(end(value)) if value else "" for end in (min, max))
-    said = ", ".join(filter(None, (str(len(value)), least if least == most else f"{least} to {most}")))
+    said = str(len(value))
+    if value:
+        least, most = _short(min(value)), _short(max(value))
+        said += f", {least}" if least == most else f", {least} to {most}"
     others = {key: text for key, text in fields.items() if key not in ("value_sample", "value_t")}
     return others | {"value": said} | ends
 
